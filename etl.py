@@ -1,0 +1,360 @@
+"""One load: download -> unzip -> parse -> store -> report. Also the command `python etl.py [--feed URL_OR_FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import begin_writing, open_engine, prepare_database
+from errors import CarburoamError, FeedError, FeedRefused, LoadRunning
+from feed.archive import Progress, open_archive
+from feed.download import Archive, Validators, fetch_archive, hide_password
+from feed.sample import make_sample
+from feed.store import StoreReport, forget_stations, store_feed
+from logs import set_up_logging
+from models import EtlRun, FeedState, Price, Station
+from prices.figures import store_figures
+from settings import SAMPLE_FEED, Settings, read_settings
+from statefiles import write_lastjob
+
+Status = Literal["loaded", "unchanged", "refused", "failed"]
+
+LOCK_FILE = "load.lock"  # held while a load runs, never deleted
+LOCK_SECONDS = 300  # longer than any load takes: two downloads and their storing
+
+logger = logging.getLogger("carburoam.load")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """How a load ended: `message` is one line; counts are of the feed that was loaded, 0 when it was not."""
+
+    status: Status
+    source: str
+    message: str
+    stations_seen: int = 0
+    stations_written: int = 0
+    stations_rejected: int = 0
+    prices_seen: int = 0
+    prices_written: int = 0
+    prices_rejected: int = 0
+
+    @property
+    def is_success(self) -> bool:
+        return self.status in ("loaded", "unchanged")
+
+
+def run_load(
+    settings: Settings,
+    engine: Engine,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    on_progress: Progress | None = None,
+) -> LoadReport:
+    """Load the feed of the settings, or the next one when that can't be had, and leave a row in `etl_runs`.
+
+    Everything is stored in one transaction, the row's end included: readers see the old prices or the new ones. What
+    can't be loaded changes nothing but that row. `lastjob.txt` moves on success, except for the sample.
+
+    Raises LoadRunning: another load did not end within five minutes.
+    """
+    with _hold_load_lock(settings):
+        _close_leftovers(engine, now())
+        run_id = _open_run(engine, now(), settings.feeds[0])
+        try:
+            report = _load_first(settings, engine, run_id, now, on_progress)
+        except FeedError as error:
+            status: Status = "refused" if isinstance(error, FeedRefused) else "failed"
+            report = LoadReport(status, hide_password(settings.feeds[0]), str(error))
+            _fail_run(engine, run_id, now(), report)
+        except Exception as error:
+            # Whatever went wrong, the attempt has an end, unless its row can't be written either (disk full).
+            report = LoadReport("failed", hide_password(settings.feeds[0]), f"{type(error).__name__} while storing")
+            with suppress(SQLAlchemyError):
+                _fail_run(engine, run_id, now(), report)
+            raise
+        if report.is_success and report.source != SAMPLE_FEED:
+            write_lastjob(settings, now())
+    level = logging.INFO if report.is_success else logging.WARNING
+    logger.log(level, "load status=%s source=%s message=%r", report.status, report.source, report.message)
+    return report
+
+
+def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
+    """Load the sample feed into an empty database; None when there are stations already.
+
+    It takes no load lock, since it must not wait for a download that hangs; it is one short transaction of its own.
+    """
+    if has_stations(engine):
+        return None
+    run_id = _open_run(engine, now, SAMPLE_FEED)
+    try:
+        report = _load_from(engine, run_id, SAMPLE_FEED, lambda: now, None)
+    except FeedRefused as error:
+        report = LoadReport("refused", SAMPLE_FEED, str(error))
+        _fail_run(engine, run_id, now, report)
+    logger.info("load status=%s source=%s message=%r", report.status, report.source, report.message)
+    return report
+
+
+def has_stations(engine: Engine) -> bool:
+    """Say whether there is anything to show."""
+    with engine.connect() as connection:
+        return connection.execute(select(Station.id).limit(1)).first() is not None
+
+
+def is_load_running(settings: Settings, engine: Engine) -> bool:
+    """Say whether a load is under way: a run without an end, and someone who holds the load lock.
+
+    The lock is asked by taking it for a moment, which delays a load that waits for it but never turns one away.
+    """
+    with engine.connect() as connection:
+        if connection.execute(select(EtlRun.id).where(EtlRun.finished_at.is_(None)).limit(1)).first() is None:
+            return False
+    try:
+        with FileLock(settings.state_dir / LOCK_FILE, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def is_feed_loaded(settings: Settings, engine: Engine) -> bool:
+    """Say whether what stands in the database came from a feed of the settings."""
+    with engine.connect() as connection:
+        state = _read_state(connection)
+    return state is not None and state.source in map(hide_password, settings.feeds)
+
+
+@contextmanager
+def _hold_load_lock(settings: Settings) -> Iterator[None]:
+    try:
+        with FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise LoadRunning("another load is still running") from None
+
+
+def _close_leftovers(engine: Engine, now: datetime) -> None:
+    """Mark the runs that a killed process left open: holding the lock, we know that none of them runs."""
+    with begin_writing(engine) as connection:
+        connection.execute(
+            update(EtlRun)
+            .where(EtlRun.finished_at.is_(None), EtlRun.source != SAMPLE_FEED)
+            .values(finished_at=now, status="failed", message="it was stopped before its end")
+        )
+
+
+def _open_run(engine: Engine, now: datetime, source: str) -> int:
+    with begin_writing(engine) as connection:
+        result = connection.execute(insert(EtlRun).values(started_at=now, source=hide_password(source), message=""))
+        return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row always has one
+
+
+def _fail_run(engine: Engine, run_id: int, now: datetime, report: LoadReport) -> None:
+    with begin_writing(engine) as connection:
+        _close_run(connection, run_id, now, report)
+
+
+def _close_run(connection: Connection, run_id: int, now: datetime, report: LoadReport) -> None:
+    connection.execute(update(EtlRun).where(EtlRun.id == run_id).values(finished_at=now, **vars(report)))
+
+
+def _load_first(
+    settings: Settings,
+    engine: Engine,
+    run_id: int,
+    now: Callable[[], datetime],
+    on_progress: Progress | None,
+) -> LoadReport:
+    """Load the first feed that can be loaded.
+
+    Raises FeedError: none can; the text speaks of each.
+    """
+    errors: list[FeedError] = []
+    for source in settings.feeds:
+        try:
+            return _load_from(engine, run_id, source, now, on_progress, after=errors)
+        except FeedError as error:
+            logger.warning("feed source=%s error=%r", hide_password(source), str(error))
+            errors.append(error)
+    message = "; then ".join(dict.fromkeys(str(error) for error in errors))
+    # Refused only when no feed was out of reach: then trying again soon is of no use.
+    kind = FeedRefused if all(isinstance(error, FeedRefused) for error in errors) else type(errors[-1])
+    raise kind(message) from errors[-1]
+
+
+def _load_from(
+    engine: Engine,
+    run_id: int,
+    source: str,
+    now: Callable[[], datetime],
+    on_progress: Progress | None,
+    after: Sequence[FeedError] = (),
+) -> LoadReport:
+    shown = hide_password(source)
+    with engine.connect() as connection:
+        state = _read_state(connection)
+    known = Validators(state.etag, state.last_modified) if state is not None and state.source == shown else None
+    with (
+        make_sample(now()) if source == SAMPLE_FEED else nullcontext(source) as address,
+        fetch_archive(address, known) as archive,
+        begin_writing(engine) as connection,
+    ):
+        state = _read_state(connection)
+        if state is not None and source == SAMPLE_FEED and not state.is_sample:
+            raise FeedRefused("the sample feed never takes the place of real prices")
+        if state is not None and (archive is None or archive.digest == state.digest):
+            report = _renew_state(connection, state, archive, shown, now())
+        elif archive is None:
+            raise FeedRefused("the server says that nothing changed, but nothing was loaded before")
+        else:
+            report = _store_archive(connection, archive, shown, state, now(), on_progress)
+        if after:
+            report = replace(report, message=f"{report.message}; loaded instead of the first feed: {after[0]}")
+        _close_run(connection, run_id, now(), report)
+    return report
+
+
+def _read_state(connection: Connection) -> Row[Any] | None:
+    return connection.execute(select(FeedState.__table__)).first()
+
+
+def _renew_state(
+    connection: Connection, state: Row[Any], archive: Archive | None, source: str, now: datetime
+) -> LoadReport:
+    """Note that the loaded feed is still the newest."""
+    values: dict[str, Any] = {"loaded_at": now, "source": source}
+    if archive is not None:
+        values |= archive.validators._asdict()
+    if state.stock_outs_at == state.loaded_at:
+        values["stock_outs_at"] = now
+    connection.execute(update(FeedState).values(values))
+    return LoadReport(
+        "unchanged",
+        source,
+        "the feed has not changed since the last load",
+        stations_seen=state.station_count,
+        prices_seen=state.price_count,
+    )
+
+
+def _store_archive(
+    connection: Connection,
+    archive: Archive,
+    source: str,
+    state: Row[Any] | None,
+    now: datetime,
+    on_progress: Progress | None,
+) -> LoadReport:
+    if state is not None and state.is_sample and source != SAMPLE_FEED:
+        forget_stations(connection)
+        state = None
+    with open_archive(archive.file, on_progress) as stream:
+        stored = store_feed(connection, stream, now=now)
+    is_changed = bool(stored.stations_written or stored.prices_written or stored.stations_left)
+    if is_changed:
+        store_figures(connection)
+    connection.execute(delete(FeedState))
+    connection.execute(
+        insert(FeedState).values(
+            id=1,
+            source=source,
+            is_sample=source == SAMPLE_FEED,
+            digest=archive.digest,
+            **archive.validators._asdict(),
+            station_count=stored.stations_seen - stored.stations_rejected,
+            price_count=stored.prices_seen,
+            newest_report_at=connection.execute(select(func.max(Price.updated_at))).scalar(),
+            loaded_at=now,
+            stock_outs_at=now if stored.names_stock_outs else state and state.stock_outs_at,
+        )
+    )
+    for reason, count in stored.rejections.most_common():
+        logger.warning("rejected reason=%r count=%d stations=%s", reason, count, stored.rejected_stations[reason])
+    return LoadReport(
+        "loaded" if is_changed else "unchanged",
+        source,
+        _describe(stored) if is_changed else "the feed says what it said at the last load",
+        stored.stations_seen,
+        stored.stations_written,
+        stored.stations_rejected,
+        stored.prices_seen,
+        stored.prices_written,
+        stored.prices_rejected,
+    )
+
+
+def _describe(stored: StoreReport) -> str:
+    parts = [
+        f"{stored.stations_seen} stations and {stored.prices_seen} prices seen",
+        f"{stored.stations_written} stations and {stored.prices_written} prices written",
+    ]
+    if stored.stations_left:
+        parts.append(f"{stored.stations_left} stations no longer in the feed")
+    if stored.rejections:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in stored.rejections.most_common())
+        parts.append(f"rejected: {reasons}")
+    return "; ".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load once in the foreground, with progress and a summary; return the exit code."""
+    parser = argparse.ArgumentParser(prog="etl.py", description="Load the national feed of fuel prices once.")
+    parser.add_argument("--feed", metavar="URL_OR_FILE", help="load this feed instead of the one in the settings")
+    options = parser.parse_args(arguments)
+    set_up_logging(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    try:
+        settings = read_settings()
+        if options.feed:
+            settings = settings.model_copy(update={"feed_url": options.feed})
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(settings.database)
+        prepare_database(engine)
+        with _show_progress() as on_progress:
+            report = run_load(settings, engine, on_progress=on_progress)
+    except CarburoamError as error:
+        print(f"etl.py: {error}", file=sys.stderr)
+        return 1
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        print(f"etl.py: the database can't be used: {str(cause).splitlines()[0]}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"etl.py: {error}", file=sys.stderr)
+        return 1
+    if not report.is_success:
+        print(f"etl.py: {report.status}: {report.message}", file=sys.stderr)
+        return 1
+    print(f"{report.status}: {report.message}")
+    return 0
+
+
+@contextmanager
+def _show_progress() -> Iterator[Progress | None]:
+    """Give a progress bar to a person at a terminal, and nothing to a log."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc="feed", unit="B", unit_scale=True, leave=False) as bar:
+
+        def show(read: int, size: int) -> None:
+            bar.total = size
+            bar.update(read - bar.n)
+
+        yield show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

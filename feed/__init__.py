@@ -1,0 +1,1 @@
+"""The national feed: download, archive, parse and store it; the sample feed."""

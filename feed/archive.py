@@ -1,0 +1,69 @@
+"""The archive of the feed: a zip file that holds one XML file, read as a stream."""
+
+from __future__ import annotations
+
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, cast
+
+from errors import FeedRefused
+
+MAX_XML_BYTES = 500_000_000
+MAX_RATIO = 200  # the real feed is compressed 12.5 times
+
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def open_archive(file: IO[bytes], on_progress: Progress | None = None) -> Iterator[IO[bytes]]:
+    """Open the XML inside the archive for reading; `on_progress` hears of bytes read and bytes in all.
+
+    Raises FeedRefused: no zip, no or several XML files in it, a member that names a place outside, too large a file,
+    or, while it is read, damaged data.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            member = _find_xml(archive.infolist())
+            with archive.open(member) as stream:
+                yield cast(IO[bytes], _CheckedStream(stream, member.file_size, on_progress))
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise FeedRefused(f"the archive is damaged or no zip file: {error}") from error
+    except (NotImplementedError, RuntimeError) as error:  # unknown compression; encrypted
+        raise FeedRefused(f"the archive can't be read: {error}") from error
+
+
+def _find_xml(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    for member in members:
+        if member.filename.startswith(("/", "\\")) or ".." in member.filename or ":" in member.filename:
+            raise FeedRefused("the archive names a file outside itself")
+    found = [member for member in members if member.filename.lower().endswith(".xml")]
+    if len(found) != 1:
+        raise FeedRefused(f"the archive holds {len(found) or 'no'} XML files instead of one")
+    size, packed = found[0].file_size, max(found[0].compress_size, 1)
+    if size > MAX_XML_BYTES:
+        raise FeedRefused(f"the XML would be larger than {MAX_XML_BYTES // 1_000_000} MB")
+    if size / packed > MAX_RATIO:
+        raise FeedRefused(f"the XML is compressed more than {MAX_RATIO} times")
+    return found[0]
+
+
+class _CheckedStream:
+    """The XML as a stream that never gives more than its archive announced."""
+
+    def __init__(self, stream: IO[bytes], size: int, on_progress: Progress | None) -> None:
+        self._stream = stream
+        self._size = size
+        self._on_progress = on_progress
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._read += len(data)
+        if self._read > self._size:
+            raise FeedRefused("the XML is larger than its archive says")
+        if self._on_progress is not None:
+            self._on_progress(self._read, self._size)
+        return data

@@ -1,0 +1,383 @@
+"""From the feed's XML to records. The feed's own words (pdv, prix, rupture, maj) live only here.
+
+Format: "Prix des carburants en France", Ministère de l'Économie, https://www.prix-carburants.gouv.fr/rubrique/opendata/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import IO, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+from errors import FeedRefused
+from feed.texts import clean_text, spell_town
+from models import FUEL_NAMES
+
+FEED_DEGREE = 100_000  # the feed writes 46.20100 degrees as 4620100
+PARIS = ZoneInfo("Europe/Paris")
+OLDEST_REPORT = "2000-01-01"  # no report can be older: the feed began in 2007
+FUTURE_LEEWAY = timedelta(days=1)  # a smaller lead is a clock that runs fast
+MAX_PRICE_MILLI_EUR = 20_000
+WHOLE_DAY = 24 * 60
+
+# Part of every fingerprint: another number makes the load of the next feed read every station again.
+PARSER_VERSION = b"1"
+
+_STATION_ID = re.compile("[0-9]{1,9}")
+_DEGREES = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
+_PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
+_TIME = re.compile("([01][0-9]|2[0-3])[.:]([0-5][0-9])")
+_FUEL_IDS = {str(fuel_id): fuel_id for fuel_id in FUEL_NAMES}
+
+Part = TypeVar("Part")
+
+
+class PriceRecord(NamedTuple):
+    """A price as reported: thousandths of a euro per litre, and when, as UTC text in the form the database keeps."""
+
+    fuel_id: int
+    price_milli_eur: int
+    updated_at: str
+
+
+class StockOutRecord(NamedTuple):
+    """A fuel the station has run out of, since when (UTC text; None: not said), and whether for good."""
+
+    fuel_id: int
+    began_at: str | None
+    is_permanent: bool
+
+
+class Rejection(NamedTuple):
+    """A part of the feed that can't be used: at which station (None: its id can't be read), and why."""
+
+    station_id: int | None
+    reason: str
+
+
+class RejectedStation(NamedTuple):
+    """A station that can't be used at all."""
+
+    rejection: Rejection
+
+
+class StationRecord(NamedTuple):
+    """A station with all that the feed says of it; prices and stock-outs that can't be read are in `rejections`."""
+
+    id: int
+    latitude_deg: float
+    longitude_deg: float
+    address: str
+    town: str
+    zip_code: str
+    is_motorway: bool
+    has_automat: bool
+    opening_hours: str | None
+    services: tuple[str, ...]
+    prices: tuple[PriceRecord, ...]
+    stock_outs: tuple[StockOutRecord, ...]
+    rejections: tuple[Rejection, ...]
+    price_count: int
+    names_stock_outs: bool
+    fingerprint: int
+
+
+class UnchangedStation(NamedTuple):
+    """A station whose element is what it was at the last load, so that it was not parsed."""
+
+    id: int
+    price_count: int
+    names_stock_outs: bool
+
+
+class _Unreadable(Exception):
+    """A value that can't be read; the text is the reason under which it is counted."""
+
+
+def iterate_stations(
+    stream: IO[bytes], fingerprints: Mapping[int, int | None], *, now: datetime
+) -> Iterator[StationRecord | UnchangedStation | RejectedStation]:
+    """Yield the stations of the feed in its own order, holding one of them in memory at a time.
+
+    `fingerprints` gives, for each station already stored, the fingerprint of its element; `now` is the moment of the
+    load, after which no report can have been made.
+
+    Raises FeedRefused: the XML is not well-formed, has another root, a document type, or no readable station.
+    """
+    reader = _StationReader(fingerprints, latest_report=_write_instant(now + FUTURE_LEEWAY))
+    events = etree.iterparse(
+        stream,
+        events=("end",),
+        tag="pdv",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = None
+        for _, element in events:
+            parent = element.getparent()
+            if root is None:
+                root = parent
+                _require_feed(root)
+            if parent is not root:
+                raise FeedRefused("a <pdv> stands elsewhere than in <pdv_liste>")
+            yield reader.read(element)
+            root.remove(element)
+    except etree.XMLSyntaxError as error:
+        raise FeedRefused(f"the XML is not well-formed: {error.msg}") from error
+    _require_feed(events.root)
+    if not reader.seen:
+        raise FeedRefused("there is no readable station in it")
+
+
+def _require_feed(root: etree._Element | None) -> None:
+    if root is None:
+        raise FeedRefused("the XML is empty")
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise FeedRefused("the XML declares a document type, which the feed never does")
+    if root.tag != "pdv_liste":
+        raise FeedRefused(f"the root element is <{clean_text(str(root.tag))[:40]}>, not <pdv_liste>")
+
+
+class _StationReader:
+    """Reads one station after the other; remembers which were seen, and the parts that many have in common."""
+
+    MAX_REMEMBERED = 20_000
+
+    def __init__(self, fingerprints: Mapping[int, int | None], latest_report: str) -> None:
+        self._fingerprints = fingerprints
+        self._latest_report = latest_report
+        self.seen: set[int] = set()
+        self._hours: dict[bytes, tuple[str | None, bool]] = {}
+        self._services: dict[bytes, tuple[str, ...]] = {}
+
+    def read(self, element: etree._Element) -> StationRecord | UnchangedStation | RejectedStation:
+        station_id: int | None = None
+        try:
+            station_id = _read_station_id(element.get("id"))
+            if station_id in self.seen:
+                raise _Unreadable("station stands twice")
+            raw = etree.tostring(element, with_tail=False)
+            digest = blake2b(raw, digest_size=8, person=PARSER_VERSION).digest()
+            fingerprint = int.from_bytes(digest, "big", signed=True)
+            if self._fingerprints.get(station_id) == fingerprint:
+                self.seen.add(station_id)
+                return UnchangedStation(station_id, raw.count(b"<prix"), b"<rupture" in raw)
+            record = self._read_record(element, raw, station_id, fingerprint)
+        except _Unreadable as reason:
+            return RejectedStation(Rejection(station_id, str(reason)))
+        self.seen.add(station_id)
+        return record
+
+    def _read_record(self, element: etree._Element, raw: bytes, station_id: int, fingerprint: int) -> StationRecord:
+        latitude_deg = _read_degrees(element.get("latitude"), limit=90)
+        longitude_deg = _read_degrees(element.get("longitude"), limit=180)
+        if latitude_deg == longitude_deg == 0:
+            raise _Unreadable("coordinates can't be read")
+        rejections: list[Rejection] = []
+        prices, price_count = self._read_prices(element, station_id, rejections)
+        stock_outs = self._read_stock_outs(element, station_id, rejections)
+        opening_hours, has_automat = _recall(self._hours, raw, element, "horaires", _read_hours)
+        return StationRecord(
+            id=station_id,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+            address=clean_text(element.findtext("adresse"))[:300],
+            town=spell_town(element.findtext("ville"))[:120],
+            zip_code=clean_text(element.get("cp"))[:10],
+            is_motorway=element.get("pop") == "A",
+            has_automat=has_automat,
+            opening_hours=opening_hours,
+            services=_recall(self._services, raw, element, "services", _read_services),
+            prices=prices,
+            stock_outs=stock_outs,
+            rejections=tuple(rejections),
+            price_count=price_count,
+            names_stock_outs=b"<rupture" in raw,
+            fingerprint=fingerprint,
+        )
+
+    def _read_prices(
+        self, element: etree._Element, station_id: int, rejections: list[Rejection]
+    ) -> tuple[tuple[PriceRecord, ...], int]:
+        """Return the readable prices, the newest of each fuel, and how many prices stand in the feed."""
+        prices: dict[int, PriceRecord] = {}
+        count = 0
+        for price in element.iterchildren("prix"):
+            count += 1
+            try:
+                fuel_id = _read_fuel(price.get("id"))
+                record = PriceRecord(
+                    fuel_id, _read_price(price.get("valeur")), self._read_report_time(price.get("maj"))
+                )
+            except _Unreadable as reason:
+                rejections.append(Rejection(station_id, str(reason)))
+                continue
+            known = prices.get(fuel_id)
+            if known is not None:
+                rejections.append(Rejection(station_id, "price stands twice"))
+            if known is None or record.updated_at > known.updated_at:
+                prices[fuel_id] = record
+        return tuple(prices.values()), count
+
+    def _read_report_time(self, text: str | None) -> str:
+        instant = _read_instant(text)
+        if instant > self._latest_report:
+            raise _Unreadable("price date lies in the future")
+        if instant < OLDEST_REPORT:
+            raise _Unreadable("price date can't be read")
+        return instant
+
+    def _read_stock_outs(
+        self, element: etree._Element, station_id: int, rejections: list[Rejection]
+    ) -> tuple[StockOutRecord, ...]:
+        """Return the stock-outs that go on; one that has an end, or a start still to come, is none now."""
+        stock_outs: dict[int, StockOutRecord] = {}
+        for stock_out in element.iterchildren("rupture"):
+            try:
+                fuel_id = _read_fuel(stock_out.get("id"))
+                began_at = _read_instant(stock_out.get("debut")) if stock_out.get("debut") else None
+                ended_at = _read_instant(stock_out.get("fin")) if stock_out.get("fin") else None
+            except _Unreadable as reason:
+                rejections.append(Rejection(station_id, f"stock-out: {reason}"))
+                continue
+            if ended_at is not None or (began_at or "") > self._latest_report:
+                continue
+            stock_outs[fuel_id] = StockOutRecord(fuel_id, began_at, stock_out.get("type") == "definitive")
+        return tuple(stock_outs.values())
+
+
+def _recall(
+    known: dict[bytes, Part],
+    raw: bytes,
+    station: etree._Element,
+    tag: str,
+    read: Callable[[etree._Element | None], Part],
+) -> Part:
+    """Read a part that many stations share letter for letter (hours and services are most of the feed) only once."""
+    start = raw.find(f"<{tag}".encode())
+    part = raw[start : raw.find(f"</{tag}>".encode(), start)] if start >= 0 else b""
+    if part not in known:
+        if len(known) >= _StationReader.MAX_REMEMBERED:
+            known.clear()
+        known[part] = read(station.find(tag))
+    return known[part]
+
+
+def _read_station_id(text: str | None) -> int:
+    if not text or not _STATION_ID.fullmatch(text) or not int(text):
+        raise _Unreadable("station id can't be read")
+    return int(text)
+
+
+def _read_degrees(text: str | None, limit: int) -> float:
+    """Read WGS84 degrees, which the feed writes times 100,000, some with decimals (4857879.09256)."""
+    if not text or not _DEGREES.fullmatch(text.strip()):
+        raise _Unreadable("coordinates can't be read")
+    degrees = float(text) / FEED_DEGREE
+    if abs(degrees) > limit:
+        raise _Unreadable("coordinates lie outside the world")
+    return degrees
+
+
+def _read_fuel(text: str | None) -> int:
+    try:
+        return _FUEL_IDS[text or ""]
+    except KeyError:
+        raise _Unreadable("fuel is not known") from None
+
+
+@lru_cache(maxsize=4096)
+def _read_price(text: str | None) -> int:
+    """Read a price into thousandths of a euro, decimally: a float would put some off by one.
+
+    Until 2022 the feed wrote thousandths without a point ("1479"), since then euros ("1.479").
+    """
+    if not text or not _PRICE.fullmatch(text):
+        raise _Unreadable("price can't be read")
+    number = Decimal(text)
+    price = int(number if "." not in text and number >= 100 else (number * 1000).to_integral_value())
+    if not 0 < price <= MAX_PRICE_MILLI_EUR:
+        raise _Unreadable("price is not one")
+    return price
+
+
+def _read_instant(text: str | None) -> str:
+    """Read the feed's date, Paris wall-clock time without an offset, into UTC text.
+
+    The repeated hour of October is read as the first, the missing one of March with the offset before the jump.
+    """
+    if not text or not _INSTANT.fullmatch(text):
+        raise _Unreadable("price date can't be read")
+    return _find_utc_hour(text[:13]) + text[13:19] + ".000000"
+
+
+@lru_cache(maxsize=50_000)
+def _find_utc_hour(paris_hour: str) -> str:
+    # Every offset of Paris since 1911 but the wartime ones is a whole number of hours, so minutes stay as they are.
+    try:
+        wall_clock = datetime.fromisoformat(f"{paris_hour}:00").replace(tzinfo=PARIS, fold=0)
+        return wall_clock.astimezone(UTC).strftime("%Y-%m-%d %H").zfill(13)
+    except (ValueError, OverflowError):
+        raise _Unreadable("price date can't be read") from None
+
+
+def _write_instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _read_services(services: etree._Element | None) -> tuple[str, ...]:
+    if services is None:
+        return ()
+    names = (clean_text(service.text)[:200] for service in services.iterchildren("service"))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _read_hours(hours: etree._Element | None) -> tuple[str | None, bool]:
+    """Return the week as `stations.opening_hours` reads it, None when it isn't known, and "has a 24/24 automat"."""
+    if hours is None:
+        return None, False
+    days = ["?"] * 7
+    for day in hours.iterchildren("jour"):
+        number = day.get("id") or ""
+        if number in ("1", "2", "3", "4", "5", "6", "7"):
+            days[int(number) - 1] = _read_day(day)
+    week = None if set(days) == {"?"} else "|".join(days)
+    return week, hours.get("automate-24-24") == "1"
+
+
+def _read_day(day: etree._Element) -> str:
+    if day.get("ferme") == "1":
+        return ""
+    spans = [_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")]
+    return ",".join(sorted(filter(None, spans))) if spans else "?"
+
+
+@lru_cache(maxsize=4096)
+def _read_span(opening: str | None, closing: str | None) -> str:
+    """Return "06:00-22:00"; nothing when the same time stands twice, by which stations say that they are closed."""
+    opens, closes = _read_minutes(opening), _read_minutes(closing)
+    if opens is None or closes is None or (opens == closes and opens != 0):
+        return ""
+    return f"{_write_time(opens)}-{_write_time(WHOLE_DAY if closes in (0, WHOLE_DAY - 1) else closes)}"
+
+
+def _read_minutes(text: str | None) -> int | None:
+    match = _TIME.fullmatch(text or "")
+    return int(match[1]) * 60 + int(match[2]) if match else None
+
+
+def _write_time(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -1,0 +1,279 @@
+"""Bringing the stored stations, prices and stock-outs to what the feed says: only rows that differ are written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from sqlalchemy import (
+    Connection,
+    Executable,
+    String,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    null,
+    select,
+    type_coerce,
+    update,
+)
+
+from errors import FeedRefused
+from feed.parse import RejectedStation, Rejection, StationRecord, UnchangedStation, iterate_stations
+from models import FeedState, Price, Service, Station, StockOut, make_town_key
+
+BATCH_STATIONS = 500
+_STATIONS: Table = Station.__table__  # type: ignore[assignment]
+_PRICES: Table = Price.__table__  # type: ignore[assignment]
+_STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]
+_KEY = ("station_id", "gastype_id")
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class StoreReport:
+    """What a feed held and what was written of it; a station counts as written when its record in the feed changed."""
+
+    stations_seen: int = 0
+    stations_written: int = 0
+    stations_rejected: int = 0
+    stations_left: int = 0
+    prices_seen: int = 0
+    prices_written: int = 0
+    prices_rejected: int = 0
+    names_stock_outs: bool = False
+    rejections: Counter[str] = field(default_factory=Counter)
+    rejected_stations: dict[str, list[int]] = field(default_factory=dict)
+
+
+def store_feed(connection: Connection, stream: IO[bytes], *, now: datetime) -> StoreReport:
+    """Store the feed in `stream` (its XML) into the open, writing transaction of `connection`.
+
+    A station or price that can't be read keeps what was stored of it; a station that is no longer in the feed stays,
+    marked, without prices; a price no longer in it goes.
+
+    Raises FeedRefused: as `iterate_stations`, or with less than half of the stations of the feed before. The caller
+    rolls back.
+    """
+    return _Storing(connection, now).run(stream)
+
+
+def forget_stations(connection: Connection) -> None:
+    """Delete every station with its prices and stock-outs, and what is known of the feed: the sample makes way."""
+    for table in (StockOut, Price, Station, FeedState):
+        connection.execute(delete(table))
+
+
+class _Storing:
+    """One feed on its way into the database."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+        self._report = StoreReport()
+        rows = connection.execute(select(Station.id, Station.fingerprint, Station.left_feed_at)).all()
+        self._fingerprints: dict[int, int | None] = {row.id: row.fingerprint for row in rows}
+        self._left = {row.id for row in rows if row.left_feed_at is not None}
+        self._found: set[int] = set()
+        self._unreadable: set[int] = set()
+        self._silent: set[int] = set()  # unchanged, and without a stock-out in the feed
+        self._stock_outs: dict[tuple[int, int], Row] = {}
+        self._parsed: set[int] = set()
+        self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name)).tuples()}
+        self._write = _Writer(connection)
+
+    def run(self, stream: IO[bytes]) -> StoreReport:
+        batch: list[StationRecord] = []
+        for station in iterate_stations(stream, self._fingerprints, now=self._now):
+            self._report.stations_seen += 1
+            if isinstance(station, RejectedStation):
+                self._reject_station(station.rejection)
+                continue
+            self._found.add(station.id)
+            self._report.prices_seen += station.price_count
+            self._report.names_stock_outs |= station.names_stock_outs
+            if isinstance(station, UnchangedStation):
+                if not station.names_stock_outs:
+                    self._silent.add(station.id)
+                continue
+            batch.append(station)
+            if len(batch) == BATCH_STATIONS:
+                self._store_batch(batch)
+                batch.clear()
+        self._store_batch(batch)
+        self._require_half()
+        self._mark_left()
+        self._store_stock_outs()
+        return self._report
+
+    def _reject_station(self, rejection: Rejection) -> None:
+        self._report.stations_rejected += 1
+        self._note(rejection)
+        if rejection.station_id is not None:
+            self._unreadable.add(rejection.station_id)
+
+    def _note(self, rejection: Rejection) -> None:
+        self._report.rejections[rejection.reason] += 1
+        ids = self._report.rejected_stations.setdefault(rejection.reason, [])
+        if rejection.station_id is not None and len(ids) < 10:
+            ids.append(rejection.station_id)
+
+    def _store_batch(self, batch: Sequence[StationRecord]) -> None:
+        new = [self._make_station_row(station) for station in batch if station.id not in self._fingerprints]
+        known = [self._make_station_row(station) for station in batch if station.id in self._fingerprints]
+        self._write.insert(_STATIONS, new)
+        self._write.update(_STATIONS, known, key=("id",))
+        self._report.stations_written += len(batch)
+        self._store_prices(batch)
+        for station in batch:
+            for rejection in station.rejections:
+                self._report.prices_rejected += not rejection.reason.startswith("stock-out")
+                self._note(rejection)
+            self._parsed.add(station.id)
+            for stock_out in station.stock_outs:
+                self._stock_outs[station.id, stock_out.fuel_id] = stock_out[1:]
+
+    def _make_station_row(self, station: StationRecord) -> Row:
+        services = "".join(f"{self._find_service(name)}|" for name in station.services)
+        return (
+            station.id,
+            station.latitude_deg,
+            station.longitude_deg,
+            station.address,
+            station.town,
+            station.zip_code,
+            make_town_key(station.town),
+            station.is_motorway,
+            station.has_automat,
+            station.opening_hours,
+            services and f"|{services}",
+            None,
+            # What was rejected is to be read, and counted, again by the next load.
+            None if station.rejections else station.fingerprint,
+        )
+
+    def _find_service(self, name: str) -> int:
+        if name not in self._service_ids:
+            self._service_ids[name] = max(self._service_ids.values(), default=0) + 1
+            self._connection.execute(insert(Service).values(id=self._service_ids[name], name=name))
+        return self._service_ids[name]
+
+    def _store_prices(self, batch: Sequence[StationRecord]) -> None:
+        known_ids = [station.id for station in batch if station.id in self._fingerprints]
+        stored = _read_rows(self._connection, _PRICES, known_ids)
+        new: list[Row] = []
+        changed: list[Row] = []
+        for station in batch:
+            for fuel_id, price, updated_at in station.prices:
+                before = stored.pop((station.id, fuel_id), None)
+                if before is None:
+                    new.append((station.id, fuel_id, price, updated_at))
+                elif before != (price, updated_at):
+                    changed.append((station.id, fuel_id, price, updated_at))
+        incomplete = {station.id for station in batch if station.rejections}
+        gone = [key for key in stored if key[0] not in incomplete]
+        self._write.insert(_PRICES, new)
+        self._write.update(_PRICES, changed, key=_KEY)
+        self._write.delete(_PRICES, gone, key=_KEY)
+        self._report.prices_written += len(new) + len(changed) + len(gone)
+
+    def _require_half(self) -> None:
+        before = self._connection.execute(select(FeedState.station_count)).scalar()
+        if before is not None and len(self._found) * 2 < before:
+            raise FeedRefused(f"it holds {len(self._found)} stations, less than half of the {before} before")
+
+    def _mark_left(self) -> None:
+        gone = [(id_,) for id_ in self._fingerprints.keys() - self._found - self._unreadable - self._left]
+        if not gone:
+            return
+        left_at = _write_text(self._now)
+        self._write.delete(_PRICES, gone, key=("station_id",))
+        self._write.delete(_STOCK_OUTS, gone, key=("station_id",))
+        statement = (
+            update(_STATIONS)
+            .where(_STATIONS.c.id == bindparam("station"))
+            .values(left_feed_at=bindparam("left_at"), fingerprint=null())
+        )
+        self._write.execute(statement, ("station", "left_at"), [(*row, left_at) for row in gone])
+        self._report.stations_left = len(gone)
+
+    def _store_stock_outs(self) -> None:
+        """Store the stock-outs, unless the feed names none at all: the fallback says nothing of them."""
+        if not self._report.names_stock_outs:
+            return
+        stored = _read_rows(self._connection, _STOCK_OUTS)
+        new = [(*key, *row) for key, row in self._stock_outs.items() if key not in stored]
+        changed = [(*key, *row) for key, row in self._stock_outs.items() if key in stored and stored[key] != row]
+        asked = self._parsed | self._silent
+        over = [key for key in stored if key[0] in asked and key not in self._stock_outs]
+        self._write.insert(_STOCK_OUTS, new)
+        self._write.update(_STOCK_OUTS, changed, key=_KEY)
+        self._write.delete(_STOCK_OUTS, over, key=_KEY)
+
+
+def _read_rows(
+    connection: Connection, table: Table, station_ids: Sequence[int] | None = None
+) -> dict[tuple[int, int], Row]:
+    """Return the rows of a table keyed by station and fuel, instants as the text that the feed's records hold."""
+    columns = [
+        type_coerce(column, String) if isinstance(column.type, type(Price.updated_at.type)) else column
+        for column in table.c
+    ]
+    query = select(*columns)
+    if station_ids is not None:
+        if not station_ids:
+            return {}
+        query = query.where(table.c.station_id.in_(station_ids))
+    return {(row[0], row[1]): tuple(_write_text(value) for value in row[2:]) for row in connection.execute(query)}
+
+
+def _write_text(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return value.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+class _Writer:
+    """Writes many rows at once as plain tuples, which costs half of what dictionaries through the ORM do."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows whose values stand in the order of the table's columns."""
+        self.execute(insert(table), tuple(table.c.keys()), rows)
+
+    def update(self, table: Table, rows: Sequence[Row], key: tuple[str, ...]) -> None:
+        """Update rows whose values stand in the order of the table's columns, found by the columns `key`."""
+        column_names = [column.name for column in table.c]
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in column_names if name not in key}
+        statement = _where(update(table), table, key).values(values)
+        names = tuple(name if name in key else f"new_{name}" for name in column_names)
+        self.execute(statement, tuple(f"old_{name}" if name in key else name for name in names), rows)
+
+    def delete(self, table: Table, rows: Sequence[Row], key: tuple[str, ...]) -> None:
+        """Delete the rows found by the columns `key`."""
+        self.execute(_where(delete(table), table, key), tuple(f"old_{name}" for name in key), rows)
+
+    def execute(self, statement: Executable, names: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Run a statement once for each row; `names` are the bound parameters in the order of the values."""
+        if not rows:
+            return
+        compiled = statement.compile(dialect=self._connection.dialect)  # type: ignore[attr-defined]
+        if compiled.positional:
+            order = [names.index(name) for name in compiled.positiontup]
+            parameters: Iterable[Any] = (tuple(row[index] for index in order) for row in rows)
+        else:
+            parameters = (dict(zip(names, row, strict=True)) for row in rows)
+        self._connection.exec_driver_sql(str(compiled), list(parameters))
+
+
+def _where(statement: Any, table: Table, key: tuple[str, ...]) -> Any:
+    return statement.where(*(table.c[name] == bindparam(f"old_{name}") for name in key))

@@ -1,0 +1,178 @@
+"""The tables. `docs` of each column say what its value means; units are in the names where a type can't say them."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# The feed's own ids of the fuels: "Prix des carburants en France", data.economie.gouv.fr.
+FUEL_NAMES = {1: "Gazole", 2: "SP95", 3: "E85", 4: "GPLc", 5: "E10", 6: "SP98"}
+
+_LONG_WORDS = {"st": "saint", "ste": "sainte"}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in Python, stored as a naive date and time in UTC on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """The one base, with names for constraints so that migrations can speak of them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime()}
+
+
+class GasType(Base):
+    """A fuel; `id` is the feed's own."""
+
+    __tablename__ = "gas_types"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(20))
+
+
+class Service(Base):
+    """A kind of service that stations offer, by the name that the feed gives it."""
+
+    __tablename__ = "services"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+
+
+class Station(Base):
+    """A station; `id` is the feed's own and the only thing that tells two stations apart."""
+
+    __tablename__ = "stations"
+    __table_args__ = (
+        Index("ix_stations_latitude_longitude", "latitude", "longitude"),
+        Index("ix_stations_town_key", "town_key"),
+        Index("ix_stations_zip_code", "zip_code"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    latitude: Mapped[float] = mapped_column(doc="WGS84 degrees")
+    longitude: Mapped[float] = mapped_column(doc="WGS84 degrees")
+    address: Mapped[str] = mapped_column(String(300), doc="may be empty, as in the feed")
+    town: Mapped[str] = mapped_column(String(120))
+    zip_code: Mapped[str] = mapped_column(String(10), doc="text, leading zero kept")
+    town_key: Mapped[str] = mapped_column(String(120), doc="the town without case, accents and punctuation")
+    is_motorway: Mapped[bool]
+    has_automat: Mapped[bool] = mapped_column(doc="sells day and night by an automat")
+    opening_hours: Mapped[str | None] = mapped_column(
+        String(300), doc="seven days from Monday, as stations.opening_hours reads them; none when not known"
+    )
+    services: Mapped[str] = mapped_column(Text, doc="ids of services as |1|7|, so that LIKE '%|7|%' finds one")
+    left_feed_at: Mapped[datetime | None] = mapped_column(doc="when a load found it gone; none while it is in")
+    fingerprint: Mapped[int | None] = mapped_column(
+        BigInteger, doc="hash of its element in the feed; none when parts of it were rejected"
+    )
+
+
+class Price(Base):
+    """The price of a fuel at a station, as the station last reported it."""
+
+    __tablename__ = "prices"
+
+    station_id: Mapped[int] = mapped_column(ForeignKey("stations.id", ondelete="CASCADE"), primary_key=True)
+    gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
+    price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre")
+    updated_at: Mapped[datetime] = mapped_column(doc="when the station reported it, UTC")
+
+
+class StockOut(Base):
+    """A fuel that a station says it has run out of."""
+
+    __tablename__ = "stock_outs"
+
+    station_id: Mapped[int] = mapped_column(ForeignKey("stations.id", ondelete="CASCADE"), primary_key=True)
+    gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
+    began_at: Mapped[datetime | None] = mapped_column(doc="UTC; none when the feed's date can't be read")
+    is_permanent: Mapped[bool] = mapped_column(doc="the station gave the fuel up, rather than ran dry")
+
+
+class FuelFigure(Base):
+    """What a fuel costs in the whole country, over its fresh and plausible prices of the last load."""
+
+    __tablename__ = "fuel_figures"
+
+    gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
+    median_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, of all fresh prices")
+    lowest_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, fresh and plausible")
+    station_count: Mapped[int] = mapped_column(doc="stations that sell it at a fresh and plausible price")
+    fresh_from: Mapped[datetime] = mapped_column(doc="a price reported before this instant is old")
+
+
+class FeedState(Base):
+    """The one row that says what the loaded feed is."""
+
+    __tablename__ = "feed_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="always 1")
+    source: Mapped[str] = mapped_column(String(500), doc="address or path, without any password")
+    is_sample: Mapped[bool] = mapped_column(doc="invented stations, under a banner that says so")
+    digest: Mapped[str] = mapped_column(String(64), doc="SHA-256 of the archive")
+    etag: Mapped[str | None] = mapped_column(String(200))
+    last_modified: Mapped[str | None] = mapped_column(String(100))
+    station_count: Mapped[int]
+    price_count: Mapped[int] = mapped_column(doc="prices seen in it, the rejected ones counted in")
+    newest_report_at: Mapped[datetime | None] = mapped_column(doc="the newest price report in it, UTC")
+    loaded_at: Mapped[datetime] = mapped_column(doc="when it was last loaded or found unchanged, UTC")
+    stock_outs_at: Mapped[datetime | None] = mapped_column(
+        doc="when a feed that names stock-outs was last loaded, UTC; none when none ever was"
+    )
+
+
+class EtlRun(Base):
+    """One attempt at a load. Without `finished_at` it runs, as long as the load lock is held."""
+
+    __tablename__ = "etl_runs"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    status: Mapped[str | None] = mapped_column(String(20), doc="loaded, unchanged, refused or failed")
+    source: Mapped[str] = mapped_column(String(500), default="")
+    stations_seen: Mapped[int] = mapped_column(default=0)
+    stations_written: Mapped[int] = mapped_column(default=0)
+    stations_rejected: Mapped[int] = mapped_column(default=0)
+    prices_seen: Mapped[int] = mapped_column(default=0)
+    prices_written: Mapped[int] = mapped_column(default=0)
+    prices_rejected: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+
+
+def make_town_key(town: str) -> str:
+    """Return the form under which a town is stored and looked up: no case, accents, punctuation or abbreviation.
+
+    "Saint-Étienne", "ST ETIENNE" and "saint etienne" all give "saint etienne".
+    """
+    letters = unicodedata.normalize("NFKD", town.lower().replace("œ", "oe").replace("æ", "ae"))
+    words = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c)).split()
+    return " ".join(_LONG_WORDS.get(word, word) for word in words)

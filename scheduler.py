@@ -1,0 +1,270 @@
+"""The background process and its guard: pid.txt, lastjob.txt and outputs/. Also the command `python scheduler.py`.
+
+It knows no SQL: it calls `etl`, which it imports only when it holds the lock, since that costs half a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import psutil
+from filelock import FileLock, Timeout
+
+from errors import CarburoamError
+from logs import set_up_logging
+from settings import ROOT, Settings, read_settings
+from statefiles import CLOCK_LEEWAY, read_lastjob, write_line
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
+CHECK_SECONDS = 0.5  # how often pid.txt is looked at
+SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
+FIRST_RETRY_SECONDS = 60.0
+START_PAUSE_SECONDS = 10.0  # between two starts by one app
+OUTPUTS_KEPT = timedelta(days=1)
+
+logger = logging.getLogger("carburoam.scheduler")
+
+
+def is_running(settings: Settings) -> bool:
+    """Say whether `pid.txt` names a living scheduler: a process of ours that is not younger than the file."""
+    try:
+        pid = int(settings.pid_file.read_text(encoding="ascii"))
+        written_at = settings.pid_file.stat().st_mtime
+        process = psutil.Process(pid)
+        return (
+            any(Path(part).name == Path(__file__).name for part in process.cmdline())
+            and process.create_time() <= written_at + 2
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except (OSError, ValueError, OverflowError, psutil.Error):
+        return False
+
+
+class Starter:
+    """Starts the background process for one app: at most one in ten seconds, more rarely when they die young."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._failures = 0
+
+    def ensure_running(self, settings: Settings, *, even_if_recent: bool = False) -> bool:
+        """Start the background process if none lives and a load is due; return whether one was started.
+
+        It only reads files and never waits, so a page may call it on every run. `even_if_recent` is for the start of
+        the app: the process then waits until a load is due, whether or not visitors come.
+        """
+        if is_running(settings):
+            return False
+        now = datetime.now(UTC)
+        last = read_lastjob(settings, now)
+        if not even_if_recent and last and now - last < timedelta(seconds=settings.refresh_seconds):
+            return False
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self._start(settings)
+        finally:
+            self._lock.release()
+
+    def stop(self) -> None:
+        """Let the process end, as the end of the app would."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _start(self, settings: Settings) -> bool:
+        if self._process is not None:
+            lives = self._process.poll() is None
+            age = time.monotonic() - self._started_at
+            if age < START_PAUSE_SECONDS * 2 ** min(self._failures, 6):
+                return False
+            self._failures = self._failures + 1 if not lives and age < 60 else 0
+            if not lives and self._process.stdin is not None:
+                self._process.stdin.close()
+        settings.outputs_dir.mkdir(parents=True, exist_ok=True)
+        _clear_outputs(settings.outputs_dir)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+        with (
+            (settings.outputs_dir / f"stdout_{name}.txt").open("xb") as stdout,
+            (settings.outputs_dir / f"stderr_{name}.txt").open("xb") as stderr,
+        ):
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "scheduler.py"), "--end-with-stdin"],
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                env=settings.as_environment(),
+                start_new_session=True,
+            )
+        self._started_at = time.monotonic()
+        logger.info("start pid=%d", self._process.pid)
+        return True
+
+
+def compute_wait(now: datetime, last_success: datetime | None, refresh_seconds: float) -> float:
+    """Return the seconds until the next load is due: 0 when none succeeded, or the clock was set back to before it."""
+    if last_success is None or last_success > now + CLOCK_LEEWAY:
+        return 0.0
+    return max(0.0, refresh_seconds - (now - last_success).total_seconds())
+
+
+def compute_pause(failures: int, first_seconds: float, refresh_seconds: float) -> float:
+    """Return the seconds to wait after so many failures in a row: 1, 2, 4, ... times the first, up to the interval."""
+    return min(first_seconds * float(2 ** min(failures - 1, 20)), refresh_seconds)
+
+
+class Scheduler:
+    """The background process itself, holding the lock: loads when due until it is asked to stop."""
+
+    def __init__(self, settings: Settings, first_retry_seconds: float = FIRST_RETRY_SECONDS) -> None:
+        self._settings = settings
+        self._first_retry_seconds = first_retry_seconds
+        self._stop = threading.Event()
+
+    def run(self, *, end_with: IO[bytes] | None = None) -> None:
+        """Run until a signal, the loss of `pid.txt` or the end of `end_with` (the pipe that the app holds open)."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        write_line(self._settings.pid_file, str(os.getpid()))
+        if end_with is not None:
+            threading.Thread(target=self._wait_for_end, args=(end_with,), daemon=True).start()
+        threading.Thread(target=self._load_when_due, name="loads", daemon=True).start()
+        try:
+            while not self._stop.wait(CHECK_SECONDS) and self._owns_pid_file():
+                pass
+        finally:
+            self._stop.set()
+            if self._owns_pid_file():
+                self._settings.pid_file.unlink(missing_ok=True)
+            logger.info("stop pid=%d", os.getpid())
+
+    def _owns_pid_file(self) -> bool:
+        try:
+            return self._settings.pid_file.read_text(encoding="ascii").strip() == str(os.getpid())
+        except (OSError, ValueError):
+            return False
+
+    def _wait_for_end(self, pipe: IO[bytes]) -> None:
+        while pipe.read(1024):
+            pass
+        self._stop.set()
+
+    def _load_when_due(self) -> None:
+        """The timed thread: wait until a load is due, load, and again."""
+        import db
+
+        engine = db.open_engine(self._settings.database)
+        last_success = self._find_last_success(engine)
+        failures = 0
+        while self._wait_until_due(last_success, failures):
+            try:
+                succeeded = self._load(engine)
+            except Exception:
+                # The process must outlive whatever one load runs into; the log has the whole of it.
+                logger.exception("load status=failed")
+                succeeded = False
+            failures = 0 if succeeded else failures + 1
+            if succeeded:
+                last_success = datetime.now(UTC)
+            else:
+                logger.warning("retry failures=%d", failures)
+
+    def _find_last_success(self, engine: Engine) -> datetime | None:
+        """Return when the feed of the settings was last loaded; None when the database holds another or nothing."""
+        import db
+        import etl
+
+        try:
+            db.prepare_database(engine)
+            is_loaded = etl.is_feed_loaded(self._settings, engine)
+        except Exception:
+            # A database out of reach may come back: the loads try again, with growing pauses.
+            logger.exception("database status=failed")
+            is_loaded = False
+        return read_lastjob(self._settings, datetime.now(UTC)) if is_loaded else None
+
+    def _wait_until_due(self, last_success: datetime | None, failures: int) -> bool:
+        """Wait, in steps of a minute since the clock may be set; return False when asked to stop."""
+        interval = self._settings.refresh_seconds
+        retry_at = time.monotonic() + compute_pause(failures, self._first_retry_seconds, interval) if failures else None
+        while not self._stop.is_set():
+            if retry_at is not None:
+                seconds = retry_at - time.monotonic()
+            else:
+                seconds = compute_wait(datetime.now(UTC), last_success, interval)
+            if seconds <= 0:
+                return True
+            self._stop.wait(min(seconds, 60.0))
+        return False
+
+    def _load(self, engine: Engine) -> bool:
+        import db
+        import etl
+
+        db.prepare_database(engine)
+        if etl.has_stations(engine):
+            return etl.run_load(self._settings, engine).is_success
+        # Nothing to show yet: a feed that doesn't answer must not keep a visitor from trying the pages.
+        timer = threading.Timer(SAMPLE_AFTER_SECONDS, lambda: etl.load_sample(engine, datetime.now(UTC)))
+        timer.daemon = True
+        timer.start()
+        try:
+            report = etl.run_load(self._settings, engine)
+        finally:
+            timer.cancel()
+        if not report.is_success:
+            etl.load_sample(engine, datetime.now(UTC))
+        return report.is_success
+
+
+def _clear_outputs(folder: Path) -> None:
+    oldest = time.time() - OUTPUTS_KEPT.total_seconds()
+    for path in folder.glob("std*_*.txt"):
+        try:
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # another app cleared it first
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the background process; a second one leaves in silence. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="scheduler.py", description="Load the feed whenever a load is due.")
+    parser.add_argument("--end-with-stdin", action="store_true", help="stop when standard input ends")
+    options = parser.parse_args(arguments)
+    set_up_logging()
+    try:
+        settings = read_settings()
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(settings.state_dir / "scheduler.lock", timeout=LOCK_SECONDS):
+            Scheduler(settings).run(end_with=sys.stdin.buffer if options.end_with_stdin else None)
+    except Timeout:
+        return 0
+    except (CarburoamError, OSError) as error:
+        print(f"scheduler.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without waiting for a load in flight: its transaction was never committed, so the database forgets it.
+    os._exit(code)

@@ -1,0 +1,35 @@
+"""The small files of the state dir that say what the background process did: pid.txt and lastjob.txt."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from settings import Settings
+
+CLOCK_LEEWAY = timedelta(minutes=2)
+
+
+def read_lastjob(settings: Settings, now: datetime) -> datetime | None:
+    """Return when a load last succeeded; None when never, or when the file can't be believed."""
+    try:
+        text = settings.lastjob_file.read_text(encoding="ascii")
+        finished_at = datetime.fromisoformat(text.strip())
+    except (OSError, ValueError):
+        return None
+    if finished_at.tzinfo is None or finished_at > now + CLOCK_LEEWAY:
+        return None
+    return finished_at.astimezone(UTC)
+
+
+def write_lastjob(settings: Settings, now: datetime) -> None:
+    """Note that a load succeeded at `now`."""
+    write_line(settings.lastjob_file, now.astimezone(UTC).isoformat(timespec="seconds"))
+
+
+def write_line(path: Path, line: str) -> None:
+    """Write a file of one line so that a reader sees the old line or the new one, never a part of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(line + "\n", encoding="ascii")
+    draft.replace(path)

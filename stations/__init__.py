@@ -1,0 +1,1 @@
+"""Finding stations: places, one station's page, opening hours."""
