@@ -1,0 +1,58 @@
+"""One station, with all that does not move every day: where it is, when it is open, what it offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from errors import StationUnknown
+from models import Service, Station
+from stations.opening_hours import Day, parse_week
+
+MAX_ID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class StationDetails:
+    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order."""
+
+    id: int
+    latitude: float
+    longitude: float
+    address: str
+    town: str
+    zip_code: str
+    is_motorway: bool
+    has_automat: bool
+    week: tuple[Day | None, ...] | None
+    services: tuple[str, ...]
+    left_feed_at: datetime | None
+
+
+def get_station(connection: Connection, station_id: int) -> StationDetails:
+    """Return a station, also one that has left the feed.
+
+    Raises StationUnknown: none has that id.
+    """
+    if not 0 < station_id <= MAX_ID:
+        raise StationUnknown(str(station_id))
+    row = connection.execute(select(Station.__table__).where(Station.id == station_id)).first()
+    if row is None:
+        raise StationUnknown(str(station_id))
+    service_ids = [int(text) for text in row.services.split("|") if text]
+    names = connection.execute(select(Service.name).where(Service.id.in_(service_ids)).order_by(Service.name))
+    return StationDetails(
+        id=row.id,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        address=row.address,
+        town=row.town,
+        zip_code=row.zip_code,
+        is_motorway=row.is_motorway,
+        has_automat=row.has_automat,
+        week=parse_week(row.opening_hours),
+        services=tuple(names.scalars()),
+        left_feed_at=row.left_feed_at,
+    )

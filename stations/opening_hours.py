@@ -1,0 +1,87 @@
+"""Opening hours: the week as it is stored, and whether a station is open at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+PARIS = ZoneInfo("Europe/Paris")
+MINUTES_A_DAY = 24 * 60
+
+Span = tuple[int, int]
+Day = tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Whether a station is open (None: not known), and when that changes within a week, in Paris time."""
+
+    is_open: bool | None
+    changes_at: datetime | None = None
+
+
+def parse_week(text: str | None) -> tuple[Day | None, ...] | None:
+    """Read a stored week, seven days from Monday, into spans of minutes since midnight.
+
+    The form is "06:00-22:00|08:00-12:00,14:00-18:00||?|...": nothing is a closed day, "?" one that is not known. A span
+    that ends before it begins goes past midnight. None when nothing of the week is known.
+    """
+    if text is None:
+        return None
+    return tuple(_parse_day(day) for day in text.split("|"))
+
+
+def find_opening(week: tuple[Day | None, ...] | None, at: datetime) -> Opening:
+    """Say whether a station is open `at` a moment. Holidays are not in the feed and so not known here either."""
+    if week is None:
+        return Opening(None)
+    local = at.astimezone(PARIS)
+    minute = local.hour * 60 + local.minute
+    today = week[local.weekday()]
+    if today is None:
+        return Opening(None)
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    spans = _list_spans(week, local.weekday())
+    for opens, closes in spans:
+        if opens <= minute < closes:
+            always = closes - opens >= 7 * MINUTES_A_DAY
+            return Opening(True, None if always else _add_minutes(start, closes))
+    later = [opens for opens, _ in spans if opens > minute]
+    return Opening(False, _add_minutes(start, min(later)) if later else None)
+
+
+def is_whole_day(day: Day | None) -> bool:
+    """Say whether it is open from midnight to midnight; many stations write 00.01 for the first."""
+    return day in (((0, MINUTES_A_DAY),), ((1, MINUTES_A_DAY),))
+
+
+def _add_minutes(midnight: datetime, minutes: int) -> datetime:
+    return (midnight + timedelta(minutes=minutes)).replace(tzinfo=PARIS)
+
+
+def _list_spans(week: tuple[Day | None, ...], weekday: int) -> list[Span]:
+    """List the spans from yesterday to a week ahead, in minutes since today's midnight.
+
+    Touching ones are joined, and so are those a minute apart: many stations write 00.01 for midnight.
+    """
+    spans: list[Span] = []
+    for offset in range(-1, 8):
+        for opens, closes in sorted(week[(weekday + offset) % 7] or ()):
+            shift = offset * MINUTES_A_DAY
+            end = closes if closes > opens else closes + MINUTES_A_DAY
+            if spans and spans[-1][1] + 1 >= opens + shift:
+                spans[-1] = spans[-1][0], max(spans[-1][1], end + shift)
+            else:
+                spans.append((opens + shift, end + shift))
+    return spans
+
+
+def _parse_day(text: str) -> Day | None:
+    if text == "?":
+        return None
+    return tuple((_parse_time(span[:5]), _parse_time(span[6:])) for span in text.split(",") if span)
+
+
+def _parse_time(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])
