@@ -1,0 +1,73 @@
+"""The security headers of every answer, with a content policy that lets only this site's own parts run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+
+def make_content_policy(index_html: str, map_tiles: str = "") -> str:
+    """Return the Content-Security-Policy for a page whose inline scripts are those of `index_html`.
+
+    Each of them is allowed by its hash and no other. `map_tiles` is the address of map tiles, whose host may then be
+    asked for them. `wasm-unsafe-eval` and `blob:` are what the map's workers need.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in _INLINE_SCRIPT.findall(index_html)
+    )
+    tiles = f"https://{urlsplit(map_tiles).netloc}" if map_tiles else ""
+    rules = {
+        "default-src": "'self'",
+        "script-src": f"'self' 'wasm-unsafe-eval' blob: {hashes}",
+        "worker-src": "'self' blob:",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": f"'self' data: blob: {tiles}",
+        "font-src": "'self' data:",
+        "connect-src": f"'self' {tiles}",
+        "frame-ancestors": "'self'",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+    }
+    return "; ".join(f"{name} {value.strip()}" for name, value in rules.items())
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the headers to every HTTP answer, those of Streamlit's own routes included."""
+
+    def __init__(self, app: ASGIApp, index_html: Path, map_tiles: str = "") -> None:
+        self._app = app
+        policy = make_content_policy(index_html.read_text(encoding="utf-8"), map_tiles)
+        headers = {
+            "Content-Security-Policy": policy,
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "SAMEORIGIN",
+            "Referrer-Policy": "strict-origin-when-cross-origin",
+            "Permissions-Policy": "geolocation=(self), camera=(), microphone=(), payment=(), usb=()",
+            "Cross-Origin-Opener-Policy": "same-origin",
+        }
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._names = {name for name, _ in self._headers}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [(name, value) for name, value in message["headers"] if name.lower() not in self._names]
+                message["headers"] = [*kept, *self._headers]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

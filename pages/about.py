@@ -1,0 +1,120 @@
+"""What this site is, where its prices come from and how they are treated, help, and who runs it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from prices.freshness import get_freshness
+from settings import VERSION
+from ui.formats import escape, format_instant
+from ui.reading import get_settings, open_reading
+from ui.texts import _
+
+FEED_PAGE = "https://www.prix-carburants.gouv.fr/rubrique/opendata/"
+LICENCE_PAGE = "https://www.etalab.gouv.fr/licence-ouverte-open-licence/"
+
+with open_reading() as connection:
+    freshness = get_freshness(connection)
+
+st.title(_("About Carburoam"), anchor=False)
+st.markdown(
+    _(
+        "Carburoam shows what fuel costs at the filling stations of France, the cheapest first. It is free, shows no "
+        "advertising, and asks nothing of you."
+    )
+)
+
+st.header(_("Where the prices come from"), anchor=False)
+st.markdown(
+    _(
+        "Every station in France has to report its prices to the Ministry of the Economy, which publishes them as "
+        "[open data]({feed}) and refreshes them every ten minutes. The stations answer for what they report."
+    ).format(feed=FEED_PAGE)
+)
+source = _(
+    "Source: Ministère de l'Économie, “Prix des carburants en France”, [Licence Ouverte 2.0]({licence})."
+).format(licence=LICENCE_PAGE)
+if freshness is None:
+    st.info(source)
+elif freshness.is_sample:
+    st.info(source + "  \n" + _("Until the feed can be reached, invented stations and prices are shown instead."))
+else:
+    updated_at = freshness.newest_report_at or freshness.loaded_at
+    st.info(source + "  \n" + _("Last update of the data: {instant}.").format(instant=format_instant(updated_at)))
+
+st.header(_("How prices are treated"), anchor=False)
+st.markdown(
+    "\n".join(
+        f"- {text}"
+        for text in (
+            _("**Median**: half of the stations ask less, half ask more. Differences are to the median around you."),
+            _(
+                "**Old prices** were reported more than 30 days (E85 and GPLc: 90 days) before the newest report of "
+                "the feed. They stand after the others, are never the cheapest, and count in no median."
+            ),
+            _(
+                "**Implausible prices** lie below 0.8 or above 1.7 times the national median of their fuel. They are "
+                "shown last and count in no figure: most are typing errors."
+            ),
+            _("**Stock-outs** are those that stations report. Such a station stands after those that can sell to you."),
+            _("**Opening hours** are those that stations report. Public holidays are not in them."),
+            _("**Distances** are as the crow flies."),
+        )
+    )
+)
+
+st.header(_("Help"), anchor=False)
+for question, answer in (
+    (
+        _("How do I find the cheapest station?"),
+        _(
+            "Type a town, a postcode or its first digits, or press “Near me”. Choose your fuel and how far you want to "
+            "go. The list and the map show the same stations; click one to see all about it."
+        ),
+    ),
+    (
+        _("Can I keep or share a search?"),
+        _("Yes: the whole search is in the address of the page. Keep it as a bookmark, or send it to somebody."),
+    ),
+    (
+        _("The price at the pump is another one. Why?"),
+        _(
+            "Stations report each change themselves, some of them late. Next to each price you see when it was "
+            "reported. You can tell the authorities of a wrong price on [the official site]({feed})."
+        ).format(feed="https://www.prix-carburants.gouv.fr/"),
+    ),
+    (
+        _("What happens with my position?"),
+        _(
+            "Your browser asks you first. The position is rounded to about a hundred metres, used to search, and "
+            "stored nowhere but in the address of your page."
+        ),
+    ),
+):
+    with st.expander(question):
+        st.markdown(answer)
+
+st.header(_("Legal notice"), anchor=False)
+contact = get_settings().contact
+st.markdown(
+    _("This site is run by {contact}.").format(contact=escape(contact))
+    if contact
+    else _("Who runs this site has not said so yet (setting CARBUROAM_CONTACT).")
+)
+st.markdown(
+    _(
+        "The prices are the stations' own; nobody here can answer for them. The site sets no cookie but one that "
+        "protects its forms (`_streamlit_xsrf`), and counts or follows nobody."
+    )
+)
+if tiles := get_settings().map_tiles:
+    st.markdown(
+        _("Your browser fetches the details of the maps from {host}.").format(host=escape(urlsplit(tiles).netloc))
+    )
+st.markdown(
+    _(
+        "Base map: Natural Earth (public domain) and GeoNames (CC BY 4.0). Program: Carburoam {version}, MIT licence."
+    ).format(version=VERSION)
+)

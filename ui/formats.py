@@ -1,0 +1,94 @@
+"""Prices, distances, ages and times as a reader of French or English writes them (Babel), and text made safe."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
+from babel.numbers import format_currency, format_decimal
+
+from ui.texts import _, get_language
+
+PARIS = ZoneInfo("Europe/Paris")
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&\"'=^@])")
+# What becomes an emoji, an icon, a link or an address after Markdown was read, whatever was escaped in it.
+_SHORTCUTS = re.compile(r"(\\:(?=\S)|\\@|www(?=\\\.))", re.IGNORECASE)
+_WORD_JOINER = "\u2060"
+
+
+def escape(text: str) -> str:
+    """Return a text that Markdown shows letter for letter, whatever a person or the feed wrote into it."""
+    return _SHORTCUTS.sub(rf"\1{_WORD_JOINER}", _MARKDOWN.sub(r"\\\1", " ".join(text.split())))
+
+
+def format_price(milli_eur: int) -> str:
+    """1739 -> "1,739 €" or "€1.739"."""
+    language = _get_locale()
+    pattern = "#,##0.000\u00a0¤" if language == "fr" else "¤#,##0.000"
+    return format_currency(Decimal(milli_eur) / 1000, "EUR", pattern, locale=language, currency_digits=False)
+
+
+def format_difference(milli_eur: int) -> str:
+    """-42 -> "−4,2 c" (cents per litre, with a sign)."""
+    number = format_decimal(Decimal(abs(milli_eur)) / 10, "0.0", locale=_get_locale())
+    sign = "±" if milli_eur == 0 else "−" if milli_eur < 0 else "+"
+    return _("{sign}{number} c").format(sign=sign, number=number)
+
+
+def format_distance(kilometres: float) -> str:
+    """1.234 -> "1,2 km"; from 10 km on whole ones."""
+    pattern = "0" if kilometres >= 9.95 else "0.0"
+    return format_decimal(kilometres, pattern, locale=_get_locale()) + "\u00a0km"
+
+
+def format_count(number: int) -> str:
+    """10002 -> "10 002" or "10,002"."""
+    return format_decimal(number, locale=_get_locale())
+
+
+def format_age(at: datetime, now: datetime) -> str:
+    """Say how long ago an instant was: "il y a 3 heures"; a clock that is ahead reads "just now"."""
+    age = now - at
+    if age < timedelta(minutes=1):
+        return _("just now")
+    return format_timedelta(-age, granularity="minute", threshold=1.2, add_direction=True, locale=_get_locale())
+
+
+def format_day(at: datetime) -> str:
+    """Write the day of an instant in Paris: "23 novembre 2023"."""
+    return format_date(at.astimezone(PARIS).date(), "long", locale=_get_locale())
+
+
+def format_instant(at: datetime) -> str:
+    """Write an instant in Paris time: "23 novembre 2023 à 09:20"."""
+    pattern = "d MMMM y 'à' HH:mm" if _get_locale() == "fr" else "d MMMM y 'at' HH:mm"
+    return format_datetime(at.astimezone(PARIS), pattern, locale=_get_locale())
+
+
+def format_clock(minutes: int) -> str:
+    """1320 -> "22:00"; midnight at the end of a day is 24:00."""
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def format_hour(at: datetime) -> str:
+    """Write the time of day of an instant in Paris."""
+    return format_time(at.astimezone(PARIS), "HH:mm", locale=_get_locale())
+
+
+def list_weekdays() -> list[str]:
+    """Return the names of the days from Monday, in the language of this session."""
+    names = get_day_names("wide", locale=_get_locale())
+    return [names[day].capitalize() for day in range(7)]
+
+
+def get_weekday(at: datetime) -> str:
+    """Return the name of the day of an instant in Paris, as inside a sentence."""
+    return str(get_day_names("wide", locale=_get_locale())[at.astimezone(PARIS).weekday()])
+
+
+def _get_locale() -> str:
+    return {"fr": "fr", "en": "en_GB"}[get_language()]

@@ -1,0 +1,102 @@
+"""The table that answers "what does it cost": stations cheapest first, two lines each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from prices.nearby import PriceRow
+from ui.formats import escape, format_age, format_day, format_difference, format_distance, format_price
+from ui.texts import _
+
+# A link in a table opens a new tab, which knows nothing of this session; a plain click shall stay in this one.
+_LINKS_JS = """
+export default function (component) {
+  const { setTriggerValue } = component
+  const follow = (event) => {
+    const link = event.target.closest && event.target.closest('a[href^="/station?id="]')
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0) return
+    event.preventDefault()
+    setTriggerValue("station", new URL(link.href).searchParams.get("id"))
+  }
+  document.addEventListener("click", follow)
+  return () => document.removeEventListener("click", follow)
+}
+"""
+
+_station_links = st.components.v2.component("station_links", js=_LINKS_JS)
+
+
+def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetime) -> int | None:
+    """Draw the rows in their order, ages counted from `age_from`; return the id of the station just clicked on."""
+    go_there = _("Go there")
+    cells = pd.DataFrame(
+        {
+            _("Price"): [_write_price(row) for row in rows],
+            _("Station"): [_write_station(row, age_from) for row in rows],
+            _("Directions"): [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows],
+        }
+    )
+    st.table(
+        cells,
+        border="horizontal",
+        hide_index=True,
+        alt=_("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name),
+    )
+    clicked = _station_links(key="station_links", on_station_change=lambda: None, height=1).station
+    return int(clicked) if isinstance(clicked, str) and clicked.isascii() and clicked.isdigit() else None
+
+
+def make_directions_link(latitude: float, longitude: float) -> str:
+    """Return a link that opens directions to a point, in the maps application of a phone if it has one."""
+    query = urlencode({"api": 1, "destination": f"{latitude:.5f},{longitude:.5f}"})
+    return f"https://www.google.com/maps/dir/?{query}"
+
+
+def name_station(address: str, town: str) -> str:
+    """Return what a station is called: its address, or its town where the feed has none."""
+    return address or _("Station in {town}").format(town=town)
+
+
+def _write_price(row: PriceRow) -> str:
+    if row.price_milli_eur is None:
+        return "–"
+    price = format_price(row.price_milli_eur)
+    if row.difference_milli_eur is None:
+        return f":gray[{price}]"
+    return f"**{price}**  \n:small[{_write_difference(row.difference_milli_eur)}]"
+
+
+def _write_difference(milli_eur: int) -> str:
+    color = "green" if milli_eur < 0 else "orange" if milli_eur > 0 else "gray"
+    return f":{color}[{format_difference(milli_eur)}]"
+
+
+def _write_station(row: PriceRow, age_from: datetime) -> str:
+    link = f"/station?{urlencode({'id': row.station_id, 'lang': st.session_state.get('lang', 'fr').upper()})}"
+    facts = [escape(row.town)]
+    if row.distance_km is not None:
+        facts.append(format_distance(row.distance_km))
+    if row.updated_at is not None:
+        facts.append(format_age(row.updated_at, age_from))
+    if row.is_motorway:
+        facts.append(_("motorway"))
+    lines = [f"[{escape(name_station(row.address, row.town))}]({link})", f":small[{' · '.join(facts)}]"]
+    if note := _write_note(row):
+        lines.append(f":orange-badge[{note}]")
+    return "  \n".join(lines)
+
+
+def _write_note(row: PriceRow) -> str:
+    """Say why a price is not compared with the others."""
+    if row.rank == "old":
+        return _("old price")
+    if row.rank == "implausible":
+        return _("implausible price")
+    if row.rank == "out" and row.out_since is not None:
+        return _("out of stock since {day}").format(day=format_day(row.out_since))
+    return _("out of stock") if row.rank == "out" else ""

@@ -1,0 +1,163 @@
+"""Maps of stations on a base map of our own, which needs no one else's server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape as escape_html
+from math import cos, log2, radians
+from typing import Any
+
+import pydeck as pdk
+import streamlit as st
+
+from prices.nearby import PriceRow
+from settings import ROOT
+from ui.formats import format_difference, format_price
+from ui.price_table import name_station
+from ui.texts import N_, _
+
+RGB = tuple[int, int, int]
+
+# From cheap to dear, apart in hue and in lightness, so that eyes that see no red or no green tell them apart.
+TIER_COLORS: tuple[RGB, ...] = ((0, 82, 147), (86, 160, 211), (158, 158, 142), (240, 150, 60), (172, 60, 10))
+UNRANKED_COLOR: RGB = (150, 150, 150)
+TIER_NAMES = (
+    N_("more than 3 % below"),
+    N_("1 to 3 % below"),
+    N_("around the median"),
+    N_("1 to 3 % above"),
+    N_("more than 3 % above"),
+)
+
+_LAYER = "stations"
+
+
+def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, radius_km: float) -> int | None:
+    """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on."""
+    records = [_make_record(row) for row in reversed(rows)]
+    layer = pdk.Layer(
+        "ScatterplotLayer",
+        id=_LAYER,
+        data=records,
+        get_position="position",
+        get_fill_color="color",
+        get_line_color=[255, 255, 255],
+        stroked=True,
+        line_width_min_pixels=1,
+        get_radius=1,
+        radius_min_pixels=8,
+        radius_max_pixels=8,
+        pickable=True,
+        auto_highlight=True,
+    )
+    deck = _make_deck([layer], latitude, longitude, _find_zoom(radius_km, latitude), tooltip={"text": "{label}"})
+    event = st.pydeck_chart(
+        deck,
+        height=420,
+        key="price_map",
+        on_select="rerun",
+        selection_mode="single-object",
+        alt=_("Map of the stations, coloured by price"),
+    )
+    _show_legend()
+    return _find_clicked(event)
+
+
+def show_place_map(latitude: float, longitude: float, label: str) -> None:
+    """Draw one station in the middle of a small map."""
+    layer = pdk.Layer(
+        "ScatterplotLayer",
+        id=_LAYER,
+        data=[{"position": [longitude, latitude], "color": TIER_COLORS[0]}],
+        get_position="position",
+        get_fill_color="color",
+        get_line_color=[255, 255, 255],
+        stroked=True,
+        line_width_min_pixels=2,
+        get_radius=1,
+        radius_min_pixels=10,
+        radius_max_pixels=10,
+    )
+    deck = _make_deck([layer], latitude, longitude, zoom=10, tooltip=False)
+    st.pydeck_chart(deck, height=260, key="place_map", alt=_("Map with {place}").format(place=label))
+
+
+def _make_deck(
+    layers: list[pdk.Layer], latitude: float, longitude: float, zoom: float, tooltip: dict[str, str] | bool
+) -> pdk.Deck:
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    return pdk.Deck(
+        layers=[_make_towns_layer(theme), *layers],
+        initial_view_state=pdk.ViewState(latitude=latitude, longitude=longitude, zoom=zoom, min_zoom=4, max_zoom=17),
+        map_style=f"/map-style/{theme}.json",
+        tooltip=tooltip,
+    )
+
+
+def _make_towns_layer(theme: str) -> pdk.Layer:
+    color = [210, 214, 220] if theme == "dark" else [70, 78, 88]
+    return pdk.Layer(
+        "TextLayer",
+        id="towns",
+        data=_read_towns(),
+        get_position=["longitude", "latitude"],
+        get_text="name",
+        get_size=12,
+        get_color=color,
+        font_family="sans-serif",
+        character_set=pdk.types.String("auto"),
+        pickable=False,
+    )
+
+
+@lru_cache(maxsize=1)
+def _read_towns() -> list[dict[str, Any]]:
+    towns: list[dict[str, Any]] = json.loads((ROOT / "static/map/towns.json").read_text(encoding="utf-8"))
+    return towns
+
+
+def _make_record(row: PriceRow) -> dict[str, Any]:
+    name = name_station(row.address, row.town)
+    lines = [name, row.town if row.town not in name else ""]
+    if row.price_milli_eur is not None:
+        lines.append(format_price(row.price_milli_eur))
+    if row.difference_milli_eur is not None:
+        lines[-1] += f" ({format_difference(row.difference_milli_eur)})"
+    return {
+        "id": row.station_id,
+        "position": [round(row.longitude, 5), round(row.latitude, 5)],
+        "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
+        "label": "\n".join(filter(None, lines)),
+    }
+
+
+def _find_zoom(radius_km: float, latitude: float) -> float:
+    """Return the zoom at which a circle of that radius is 300 pixels wide, as wide as the map is on a phone."""
+    return max(4.0, min(14.0, log2(40_075 * cos(radians(latitude)) / (2 * max(radius_km, 0.5)) * 300 / 512)))
+
+
+def _find_clicked(event: Any) -> int | None:
+    objects = (event.selection.get("objects") or {}).get(_LAYER) or []
+    if not objects:
+        st.session_state.pop("clicked_station", None)
+        return None
+    station_id = objects[0].get("id")
+    # The selection stays when the visitor comes back to this page: only a new click leads away.
+    if not isinstance(station_id, int) or st.session_state.get("clicked_station") == station_id:
+        return None
+    st.session_state["clicked_station"] = station_id
+    return station_id
+
+
+def _show_legend() -> None:
+    """Draw the colours with their meaning; the only HTML of the program, and nothing in it is anybody's text."""
+    entries = [*zip(TIER_COLORS, TIER_NAMES, strict=True), (UNRANKED_COLOR, N_("not compared"))]
+    dots = "".join(
+        f'<span style="white-space:nowrap"><span aria-hidden="true" style="display:inline-block;width:0.7em;'
+        f'height:0.7em;border-radius:50%;margin-right:0.35em;background:rgb{color}"></span>'
+        f"{escape_html(_(name))}</span>"
+        for color, name in entries
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.2rem 0.9rem;font-size:0.8rem">{dots}</div>')
