@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -35,6 +35,7 @@ CHECK_SECONDS = 0.5  # how often pid.txt is looked at
 SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
 FIRST_RETRY_SECONDS = 60.0
 START_PAUSE_SECONDS = 10.0  # between two starts by one app
+YOUNG_SECONDS = 60.0  # who ends earlier has failed, and the next start by that app waits twice as long
 OUTPUTS_KEPT = timedelta(days=1)
 
 logger = logging.getLogger("carburoam.scheduler")
@@ -58,10 +59,12 @@ def is_running(settings: Settings) -> bool:
 class Starter:
     """Starts the background process for one app: at most one in ten seconds, more rarely when they die young."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
+        self._tried_at: float | None = None
+        self._ended_at: float | None = None  # when the last one was first seen gone, or could not be started
         self._failures = 0
 
     def ensure_running(self, settings: Settings, *, even_if_recent: bool = False) -> bool:
@@ -89,32 +92,45 @@ class Starter:
             self._process.stdin.close()
 
     def _start(self, settings: Settings) -> bool:
-        if self._process is not None:
-            lives = self._process.poll() is None
-            age = time.monotonic() - self._started_at
-            if age < START_PAUSE_SECONDS * 2 ** min(self._failures, 6):
+        now = self._clock()
+        if self._tried_at is not None:
+            if self._ended_at is None:
+                if self._process is not None and self._process.poll() is None:
+                    return False  # on its way to pid.txt, or to its end
+                self._ended_at = now
+            if now - self._tried_at < START_PAUSE_SECONDS * 2 ** min(self._failures, 6):
                 return False
-            self._failures = self._failures + 1 if not lives and age < 60 else 0
-            if not lives and self._process.stdin is not None:
-                self._process.stdin.close()
-        settings.outputs_dir.mkdir(parents=True, exist_ok=True)
-        _clear_outputs(settings.outputs_dir)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
-        with (
-            (settings.outputs_dir / f"stdout_{name}.txt").open("xb") as stdout,
-            (settings.outputs_dir / f"stderr_{name}.txt").open("xb") as stderr,
-        ):
-            self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "scheduler.py"), "--end-with-stdin"],
-                stdin=subprocess.PIPE,
-                stdout=stdout,
-                stderr=stderr,
-                env=settings.as_environment(),
-                start_new_session=True,
-            )
-        self._started_at = time.monotonic()
+            died_young = self._ended_at - self._tried_at < YOUNG_SECONDS
+            self._failures = self._failures + 1 if died_young else 0
+        self.stop()
+        self._tried_at, self._ended_at = now, None
+        try:
+            self._process = _start_process(settings)
+        except OSError as error:
+            # A page must not break on a full disk or a folder that can't be written.
+            self._process, self._ended_at = None, now
+            logger.warning("start error=%r", str(error))
+            return False
         logger.info("start pid=%d", self._process.pid)
         return True
+
+
+def _start_process(settings: Settings) -> subprocess.Popen[bytes]:
+    settings.outputs_dir.mkdir(parents=True, exist_ok=True)
+    _clear_outputs(settings.outputs_dir)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
+    with (
+        (settings.outputs_dir / f"stdout_{name}.txt").open("xb") as stdout,
+        (settings.outputs_dir / f"stderr_{name}.txt").open("xb") as stderr,
+    ):
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "scheduler.py"), "--end-with-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env=settings.as_environment(),
+            start_new_session=True,
+        )
 
 
 def compute_wait(now: datetime, last_success: datetime | None, refresh_seconds: float) -> float:
@@ -144,7 +160,7 @@ class Scheduler:
         write_line(self._settings.pid_file, str(os.getpid()))
         if end_with is not None:
             threading.Thread(target=self._wait_for_end, args=(end_with,), daemon=True).start()
-        threading.Thread(target=self._load_when_due, name="loads", daemon=True).start()
+        threading.Thread(target=self._run_loads, name="loads", daemon=True).start()
         try:
             while not self._stop.wait(CHECK_SECONDS) and self._owns_pid_file():
                 pass
@@ -165,8 +181,17 @@ class Scheduler:
             pass
         self._stop.set()
 
+    def _run_loads(self) -> None:
+        """The timed thread; where it can't go on (a database URL that can't be read), the process has nothing to do."""
+        try:
+            self._load_when_due()
+        except Exception:
+            logger.exception("loads status=failed")
+        finally:
+            self._stop.set()
+
     def _load_when_due(self) -> None:
-        """The timed thread: wait until a load is due, load, and again."""
+        """Wait until a load is due, load, and again."""
         import db
 
         engine = db.open_engine(self._settings.database)
@@ -224,23 +249,24 @@ class Scheduler:
         timer = threading.Timer(SAMPLE_AFTER_SECONDS, lambda: etl.load_sample(engine, datetime.now(UTC)))
         timer.daemon = True
         timer.start()
+        is_success = False
         try:
-            report = etl.run_load(self._settings, engine)
+            is_success = etl.run_load(self._settings, engine).is_success
         finally:
             timer.cancel()
-        if not report.is_success:
-            etl.load_sample(engine, datetime.now(UTC))
-        return report.is_success
+            if not is_success:
+                etl.load_sample(engine, datetime.now(UTC))
+        return is_success
 
 
 def _clear_outputs(folder: Path) -> None:
     oldest = time.time() - OUTPUTS_KEPT.total_seconds()
-    for path in folder.glob("std*_*.txt"):
+    for path in (*folder.glob("stdout_*.txt"), *folder.glob("stderr_*.txt")):
         try:
             if path.stat().st_mtime < oldest:
                 path.unlink()
-        except FileNotFoundError:
-            continue  # another app cleared it first
+        except OSError:
+            continue  # another app cleared it first, or it can't be removed; neither keeps the next from starting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

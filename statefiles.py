@@ -15,12 +15,13 @@ def read_lastjob(settings: Settings, now: datetime) -> datetime | None:
     """Return when a load last succeeded; None when never, or when the file can't be believed."""
     try:
         text = settings.lastjob_file.read_text(encoding="ascii")
-        finished_at = datetime.fromisoformat(text.strip())
-    except (OSError, ValueError):
+        written_at = datetime.fromisoformat(text.strip())
+        if written_at.tzinfo is None:
+            return None
+        finished_at = written_at.astimezone(UTC)
+    except (OSError, ValueError, OverflowError):
         return None
-    if finished_at.tzinfo is None or finished_at > now + CLOCK_LEEWAY:
-        return None
-    return finished_at.astimezone(UTC)
+    return finished_at if finished_at <= now + CLOCK_LEEWAY else None
 
 
 def write_lastjob(settings: Settings, now: datetime) -> None:
