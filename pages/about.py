@@ -115,6 +115,7 @@ if tiles := get_settings().map_tiles:
     )
 st.markdown(
     _(
-        "Base map: Natural Earth (public domain) and GeoNames (CC BY 4.0). Program: Carburoam {version}, MIT licence."
-    ).format(version=VERSION)
+        "Base map: © [OpenStreetMap contributors]({osm}) (ODbL), Natural Earth, GeoNames (CC BY 4.0), INSEE (Licence "
+        "Ouverte). Program: Carburoam {version}, MIT licence."
+    ).format(osm="https://www.openstreetmap.org/copyright", version=VERSION)
 )

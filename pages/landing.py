@@ -11,7 +11,6 @@ from models import FUEL_NAMES
 from prices.figures import NationalFigure, list_national_figures
 from prices.freshness import get_freshness
 from prices.nearby import NearbyPrices, list_nearby_prices
-from settings import ROOT
 from stations.departments import DEPARTMENTS
 from stations.geography import compute_distance_km
 from stations.places import Place, find_places, parse_point
@@ -20,12 +19,15 @@ from ui.freshness import count_ages_from, show_state
 from ui.near_me import Position, show_near_me
 from ui.price_table import show_price_table
 from ui.reading import open_reading
+from ui.station_links import follow_station_links
 from ui.station_map import show_price_map
 from ui.texts import _, ngettext
 
 FUELS = (5, 1, 6, 2, 3, 4)  # the most sold first
 RADII_KM = (2, 5, 10, 20, 50)
+RADIUS_KM = 10
 EXAMPLES = ("Paris", "Lyon", "Marseille", "Toulouse", "Nantes", "Strasbourg")
+SEARCH = ("q", "at", "in", "fuel", "radius")  # what the address of a search is made of
 REFUSALS = {
     "denied": lambda: _("Your browser was told not to say where you are. Search for a town or a postcode instead."),
     "unavailable": lambda: _("Your browser can't find out where you are. Search for a town or a postcode instead."),
@@ -44,6 +46,7 @@ def main() -> None:
     st.markdown(_("Today's official prices of every filling station in France, the cheapest first."))
     show_state(freshness)
     show_search()
+    st.session_state["search"] = {name: st.query_params[name] for name in SEARCH if name in st.query_params}
     if freshness is None:
         return
     if (place := choose_place()) is not None:
@@ -86,7 +89,7 @@ def show_search() -> None:
             st.segmented_control(
                 _("Within"),
                 RADII_KM,
-                default=10,
+                default=RADIUS_KM,
                 required=True,
                 format_func="{} km".format,
                 key="radius",
@@ -171,11 +174,12 @@ def offer_places(places: list[Place]) -> None:
 
 def name_place(place: Place) -> str:
     department = DEPARTMENTS.get(place.department)
-    return f"{place.name} ({department})" if department and department != place.name else place.name
+    return f"{place.name} ({department})" if department and department not in place.name else place.name
 
 
 def show_answer(place: Place, figures: dict[int, NationalFigure], age_from: datetime) -> None:
-    fuel_id, radius_km = st.session_state["fuel"], st.session_state["radius"]
+    # An address that says `fuel=` and no more leaves none chosen.
+    fuel_id, radius_km = st.session_state["fuel"] or FUELS[0], st.session_state["radius"] or RADIUS_KM
     fuel = FUEL_NAMES[fuel_id]
     with open_reading() as connection:
         nearby = list_nearby_prices(
@@ -200,14 +204,12 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], age_from: date
     table, chart = st.columns([3, 2], gap="medium")
     with table:
         shown = st.session_state.setdefault("rows_shown", ROWS_AT_FIRST)
-        clicked_in_table = show_price_table(nearby.rows[:shown], fuel, age_from)
+        show_price_table(nearby.rows[:shown], fuel, age_from)
         if len(nearby.rows) > shown:
             st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
     with chart:
         reach_km = radius_km if not place.zip_prefixes else measure_reach_km(nearby, place)
-        clicked = clicked_in_table or show_price_map(nearby.rows, place.latitude, place.longitude, reach_km)
-        if clicked is not None:
-            st.switch_page(ROOT / "pages" / "station.py", query_params={"id": str(clicked)})
+        follow_station_links(show_price_map(nearby.rows, place.latitude, place.longitude, reach_km))
 
 
 def show_more_rows() -> None:
@@ -245,7 +247,7 @@ def show_national(figures: dict[int, NationalFigure]) -> None:
     if not figures:
         st.info(_("No fresh price is known yet."))
         return
-    with st.grid(len(FUELS), min_column_width=115, gap="small") as grid:
+    with st.grid(3, min_column_width=150, gap="small") as grid:
         for fuel_id in FUELS:
             if (figure := figures.get(fuel_id)) is None:
                 continue

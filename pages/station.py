@@ -44,7 +44,12 @@ def main() -> None:
         except StationUnknown:
             station = None
         prices = list_station_prices(connection, station.id, figures) if station is not None else ()
-    st.page_link(ROOT / "pages" / "landing.py", label=_("Back to the prices nearby"), icon=":material/arrow_back:")
+    st.page_link(
+        ROOT / "pages" / "landing.py",
+        label=_("Back to the prices nearby"),
+        icon=":material/arrow_back:",
+        query_params=st.session_state.get("search"),
+    )
     if station is None or freshness is None:
         st.title(_("This station is not known"), anchor=False)
         st.markdown(_("The link may be wrong, or the station has never been in the national feed."))

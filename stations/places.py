@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from stations.departments import DEPARTMENTS, find_department
 
 MAX_QUERY_LENGTH = 80
 MAX_OFFERED = 12
+# What people write beside what we look for: the town after its postcode, the arrondissement after its town.
+_ADDRESS_REST = re.compile(r"^([0-9]{5}) \D.*$|(?<=\D) [0-9]{1,2} ?(?:er|[eè]me|e)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def find_places(connection: Connection, query: str) -> tuple[Place, ...]:
 
     Raises PlaceUnknown: no station is there.
     """
-    text = " ".join(query[:MAX_QUERY_LENGTH].split())
+    text = _ADDRESS_REST.sub(r"\1", " ".join(query[:MAX_QUERY_LENGTH].split()))
     digits = text.replace(" ", "")
     if re.fullmatch("[0-9]{2,5}|2[AaBb]", digits):
         return (_find_postcode(connection, digits.upper()),)
@@ -102,7 +104,10 @@ def _read_towns(connection: Connection, condition: ColumnElement[bool]) -> list[
 def _make_place(rows: list[Row[Any]]) -> Place:
     """Make one place of the spellings and postcodes of a town; the spelling with the most accents is its name."""
     count = sum(row.stations for row in rows)
-    largest = max(rows, key=lambda row: (row.stations, row.town_key))
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[row.town_key] += row.stations
+    largest = max(rows, key=lambda row: (sizes[row.town_key], row.town_key, row.stations))
     spellings = {row.town for row in rows if row.town_key == largest.town_key}
     return Place(
         name=max(spellings, key=lambda town: (sum(not letter.isascii() for letter in town), town)),

@@ -15,8 +15,8 @@ from ui.texts import _, get_language
 PARIS = ZoneInfo("Europe/Paris")
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&\"'=^@])")
-# What becomes an emoji, an icon, a link or an address after Markdown was read, whatever was escaped in it.
-_SHORTCUTS = re.compile(r"(\\:(?=\S)|\\@|www(?=\\\.))", re.IGNORECASE)
+# What becomes an emoji, an icon, a link, an address or an arrow after Markdown was read, whatever was escaped in it.
+_SHORTCUTS = re.compile(r"(\\:(?=\S)|\\@|www(?=\\\.)|\\[-<>~](?=\\[-=>]))", re.IGNORECASE)
 _WORD_JOINER = "\u2060"
 
 

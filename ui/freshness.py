@@ -54,11 +54,12 @@ def show_state(freshness: Freshness | None) -> None:
     if is_running and freshness is not None:
         note = _("New prices are being loaded; the page will show them by itself.")
         st.caption(f":material/sync: {note}")
-    _watch(freshness, is_running or freshness is None or freshness.is_sample)
+    _watch(freshness, is_running)
 
 
-def _watch(freshness: Freshness | None, is_soon: bool) -> None:
-    shown = (freshness and freshness.loaded_at, etl.is_load_running(get_settings(), get_engine()))
+def _watch(freshness: Freshness | None, is_running: bool) -> None:
+    shown = (freshness and freshness.loaded_at, is_running)
+    is_soon = is_running or freshness is None or freshness.is_sample
 
     @st.fragment(run_every=POLL_SECONDS if is_soon else IDLE_POLL_SECONDS)
     def watch() -> None:

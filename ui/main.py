@@ -15,6 +15,8 @@ from ui.sidebar import choose_language, show_logo, show_sidebar_foot
 from ui.texts import _, get_language
 
 st.set_page_config(page_icon=str(ROOT / "static" / "favicon.png"), layout="wide")
+# Streamlit writes what is chosen in the primary colour; on dark that can't be read as it should (WCAG 1.4.3: 4.5 to 1).
+st.html("<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }</style>")
 show_logo()
 choose_language()
 pages = ROOT / "pages"

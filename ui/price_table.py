@@ -11,28 +11,12 @@ import streamlit as st
 
 from prices.nearby import PriceRow
 from ui.formats import escape, format_age, format_day, format_difference, format_distance, format_price
+from ui.station_links import make_station_link
 from ui.texts import _
 
-# A link in a table opens a new tab, which knows nothing of this session; a plain click shall stay in this one.
-_LINKS_JS = """
-export default function (component) {
-  const { setTriggerValue } = component
-  const follow = (event) => {
-    const link = event.target.closest && event.target.closest('a[href^="/station?id="]')
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0) return
-    event.preventDefault()
-    setTriggerValue("station", new URL(link.href).searchParams.get("id"))
-  }
-  document.addEventListener("click", follow)
-  return () => document.removeEventListener("click", follow)
-}
-"""
 
-_station_links = st.components.v2.component("station_links", js=_LINKS_JS)
-
-
-def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetime) -> int | None:
-    """Draw the rows in their order, ages counted from `age_from`; return the id of the station just clicked on."""
+def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetime) -> None:
+    """Draw the rows in their order, ages counted from `age_from`."""
     go_there = _("Go there")
     cells = pd.DataFrame(
         {
@@ -47,8 +31,6 @@ def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetim
         hide_index=True,
         alt=_("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name),
     )
-    clicked = _station_links(key="station_links", on_station_change=lambda: None, height=1).station
-    return int(clicked) if isinstance(clicked, str) and clicked.isascii() and clicked.isdigit() else None
 
 
 def make_directions_link(latitude: float, longitude: float) -> str:
@@ -77,7 +59,6 @@ def _write_difference(milli_eur: int) -> str:
 
 
 def _write_station(row: PriceRow, age_from: datetime) -> str:
-    link = f"/station?{urlencode({'id': row.station_id, 'lang': st.session_state.get('lang', 'fr').upper()})}"
     facts = [escape(row.town)]
     if row.distance_km is not None:
         facts.append(format_distance(row.distance_km))
@@ -85,7 +66,8 @@ def _write_station(row: PriceRow, age_from: datetime) -> str:
         facts.append(format_age(row.updated_at, age_from))
     if row.is_motorway:
         facts.append(_("motorway"))
-    lines = [f"[{escape(name_station(row.address, row.town))}]({link})", f":small[{' · '.join(facts)}]"]
+    name = escape(name_station(row.address, row.town))
+    lines = [f"[{name}]({make_station_link(row.station_id)})", f":small[{' · '.join(facts)}]"]
     if note := _write_note(row):
         lines.append(f":orange-badge[{note}]")
     return "  \n".join(lines)

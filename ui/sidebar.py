@@ -44,7 +44,8 @@ def show_sidebar_foot(freshness: Freshness | None) -> None:
                 lines.append(_("newest report {age}").format(age=format_age(freshness.newest_report_at, now)))
             st.caption(f":material/schedule: {', '.join(lines)}.")
         official = _("Official prices")
-        st.caption(
-            f"[{official}]({FEED_PAGE}) · [Licence Ouverte 2.0]"
-            f"(https://www.etalab.gouv.fr/licence-ouverte-open-licence/) · Carburoam {VERSION}"
+        # Not a caption: captions are drawn so faintly that a link in one is hard to read.
+        st.markdown(
+            f":small[[{official}]({FEED_PAGE}) · [Licence Ouverte 2.0]"
+            f"(https://www.etalab.gouv.fr/licence-ouverte-open-licence/) · Carburoam {VERSION}]"
         )

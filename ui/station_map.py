@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from functools import lru_cache
 from html import escape as escape_html
 from math import cos, log2, radians
 from typing import Any
@@ -13,7 +11,6 @@ import pydeck as pdk
 import streamlit as st
 
 from prices.nearby import PriceRow
-from settings import ROOT
 from ui.formats import format_difference, format_price
 from ui.price_table import name_station
 from ui.texts import N_, _
@@ -21,8 +18,10 @@ from ui.texts import N_, _
 RGB = tuple[int, int, int]
 
 # From cheap to dear, apart in hue and in lightness, so that eyes that see no red or no green tell them apart.
-TIER_COLORS: tuple[RGB, ...] = ((0, 82, 147), (86, 160, 211), (158, 158, 142), (240, 150, 60), (172, 60, 10))
-UNRANKED_COLOR: RGB = (150, 150, 150)
+TIER_COLORS: tuple[RGB, ...] = ((8, 92, 160), (90, 168, 218), (214, 205, 170), (236, 138, 44), (172, 52, 14))
+UNRANKED_COLOR: RGB = (112, 122, 130)
+# The rim that sets a point off from the base map, by theme.
+RIM_COLORS: dict[str, RGB] = {"light": (45, 58, 66), "dark": (232, 240, 243)}
 TIER_NAMES = (
     N_("more than 3 % below"),
     N_("1 to 3 % below"),
@@ -43,7 +42,7 @@ def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, 
         data=records,
         get_position="position",
         get_fill_color="color",
-        get_line_color=[255, 255, 255],
+        get_line_color=RIM_COLORS[_get_theme()],
         stroked=True,
         line_width_min_pixels=1,
         get_radius=1,
@@ -73,7 +72,7 @@ def show_place_map(latitude: float, longitude: float, label: str) -> None:
         data=[{"position": [longitude, latitude], "color": TIER_COLORS[0]}],
         get_position="position",
         get_fill_color="color",
-        get_line_color=[255, 255, 255],
+        get_line_color=RIM_COLORS[_get_theme()],
         stroked=True,
         line_width_min_pixels=2,
         get_radius=1,
@@ -87,35 +86,16 @@ def show_place_map(latitude: float, longitude: float, label: str) -> None:
 def _make_deck(
     layers: list[pdk.Layer], latitude: float, longitude: float, zoom: float, tooltip: dict[str, str] | bool
 ) -> pdk.Deck:
-    theme = "dark" if st.context.theme.type == "dark" else "light"
     return pdk.Deck(
-        layers=[_make_towns_layer(theme), *layers],
+        layers=layers,
         initial_view_state=pdk.ViewState(latitude=latitude, longitude=longitude, zoom=zoom, min_zoom=4, max_zoom=17),
-        map_style=f"/map-style/{theme}.json",
+        map_style=f"/map-style/{_get_theme()}.json",
         tooltip=tooltip,
     )
 
 
-def _make_towns_layer(theme: str) -> pdk.Layer:
-    color = [210, 214, 220] if theme == "dark" else [70, 78, 88]
-    return pdk.Layer(
-        "TextLayer",
-        id="towns",
-        data=_read_towns(),
-        get_position=["longitude", "latitude"],
-        get_text="name",
-        get_size=12,
-        get_color=color,
-        font_family="sans-serif",
-        character_set=pdk.types.String("auto"),
-        pickable=False,
-    )
-
-
-@lru_cache(maxsize=1)
-def _read_towns() -> list[dict[str, Any]]:
-    towns: list[dict[str, Any]] = json.loads((ROOT / "static/map/towns.json").read_text(encoding="utf-8"))
-    return towns
+def _get_theme() -> str:
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def _make_record(row: PriceRow) -> dict[str, Any]:
@@ -129,7 +109,8 @@ def _make_record(row: PriceRow) -> dict[str, Any]:
         "id": row.station_id,
         "position": [round(row.longitude, 5), round(row.latitude, 5)],
         "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
-        "label": "\n".join(filter(None, lines)),
+        # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
+        "label": "\n".join(filter(None, lines)).replace("@@", "@\u2060@"),
     }
 
 
@@ -152,7 +133,7 @@ def _find_clicked(event: Any) -> int | None:
 
 
 def _show_legend() -> None:
-    """Draw the colours with their meaning; the only HTML of the program, and nothing in it is anybody's text."""
+    """Draw the colours with their meaning; HTML of our own, and nothing in it is anybody's text."""
     entries = [*zip(TIER_COLORS, TIER_NAMES, strict=True), (UNRANKED_COLOR, N_("not compared"))]
     dots = "".join(
         f'<span style="white-space:nowrap"><span aria-hidden="true" style="display:inline-block;width:0.7em;'

@@ -1,0 +1,85 @@
+"""What stands on every page, and what a visitor is told when nothing can be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from page_visit import Country, find_other_language, list_names_of_pages, list_texts, load_country, read, run_app, visit
+from sqlalchemy import Engine, insert
+
+from db import begin_writing
+from etl import LOCK_FILE
+from models import EtlRun
+from settings import VERSION, Settings
+
+PAGES = ["landing", "station", "about"]
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Country]:
+    """The pages, reading a few stations."""
+    (tmp_path / "own").mkdir()
+    country = load_country(tmp_path / "own", stations=20)
+    with run_app(monkeypatch, country.settings):
+        yield country
+    country.engine.dispose()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_names_language_age_of_the_prices_source_and_version(app: Country, page: str) -> None:
+    at = visit(page)
+    assert at.get_by_key("lang").value == "en"
+    texts = list_texts(at)
+    some = r"(just now|\d+ minutes? ago)"
+    age = re.compile(f":material/schedule: Prices loaded {some}, newest report {some}\\.")
+    assert any(age.fullmatch(text) for text in texts)
+    (foot,) = [text for text in texts if "[Official prices](https://www.prix-carburants.gouv.fr/)" in text]
+    assert read(foot) == f"Official prices · Licence Ouverte 2.0 · Carburoam {VERSION}"
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_navigation_speaks_the_language_of_the_page(app: Country, language: str) -> None:
+    names = list_names_of_pages(visit(lang=language.upper()))
+    assert len(names) == 2 * len(PAGES)
+    assert find_other_language(names, language) == []
+
+
+def test_a_load_under_way_is_said_and_one_that_was_killed_is_none(app: Country) -> None:
+    note = ":material/sync: New prices are being loaded; the page will show them by itself."
+    with begin_writing(app.engine) as connection:
+        connection.execute(insert(EtlRun).values(started_at=datetime.now(UTC), message=""))
+    assert note not in list_texts(visit())
+    with FileLock(app.settings.state_dir / LOCK_FILE):
+        for page in ("landing", "station"):
+            station_id = str(next(iter(app.stations)))
+            assert note in list_texts(visit(page, id=station_id))
+
+
+def test_a_database_that_can_t_be_read_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine
+) -> None:
+    engine.dispose()
+    for path in settings.state_dir.glob("db.sqlite3*"):
+        path.write_bytes(b"this is no database " * 1000)
+    with run_app(monkeypatch, settings):
+        at = visit()
+        (box,) = at.main.error
+        assert (box.proto.title, box.value) == ("The prices can't be read right now", "Please try again in a minute.")
+        assert not at.main.title
+
+
+def test_a_setting_that_can_t_be_used_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    with run_app(monkeypatch, settings, CARBUROAM_REFRESH_SECONDS="**s3cret**"):
+        at = visit()
+        (box,) = at.main.error
+        assert box.proto.title == "This installation is not set up rightly"
+        assert "REFRESH" in box.value
+        assert "s3cret" not in box.value
+        assert not at.main.title

@@ -1,0 +1,56 @@
+"""How fresh the prices are, as the last loads left it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from conftest import NOW, MakeFeed
+from sqlalchemy import Engine
+
+import etl
+from prices.freshness import Freshness, get_freshness
+from settings import Settings
+
+
+def test_before_the_first_load_nothing_is_known(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert get_freshness(connection) is None
+
+
+def test_it_is_when_the_feed_was_loaded_and_what_its_newest_report_is(
+    settings: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    feed = make_feed(newest_at=NOW - timedelta(hours=3))
+    etl.run_load(settings.model_copy(update={"feed_url": str(feed)}), engine, now=lambda: NOW)
+    with engine.connect() as connection:
+        assert get_freshness(connection) == Freshness(NOW, NOW - timedelta(hours=3), NOW, is_sample=False)
+
+
+def test_the_same_feed_again_is_loaded_anew_and_no_newer(
+    settings: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    settings = settings.model_copy(update={"feed_url": str(make_feed())})
+    later = NOW + timedelta(hours=6)
+    for moment in (NOW, later):
+        etl.run_load(settings, engine, now=lambda moment=moment: moment)
+    with engine.connect() as connection:
+        assert get_freshness(connection) == Freshness(later, NOW, later, is_sample=False)
+
+
+def test_a_feed_without_stock_outs_leaves_the_time_of_the_last_that_named_them(
+    settings: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    later = NOW + timedelta(hours=6)
+    for moment, names_stock_outs in ((NOW, True), (later, False)):
+        feed = make_feed(stock_outs=names_stock_outs, newest_at=moment)
+        etl.run_load(settings.model_copy(update={"feed_url": str(feed)}), engine, now=lambda moment=moment: moment)
+    with engine.connect() as connection:
+        assert get_freshness(connection) == Freshness(later, later, NOW, is_sample=False)
+
+
+def test_the_sample_says_that_it_is_one(engine: Engine) -> None:
+    etl.load_sample(engine, NOW)
+    with engine.connect() as connection:
+        freshness = get_freshness(connection)
+    assert freshness is not None
+    assert freshness.is_sample

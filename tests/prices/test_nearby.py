@@ -1,0 +1,302 @@
+"""What a fuel costs around a place: which stations are there, in which order, and how their prices compare."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, update
+
+from db import begin_writing
+from models import FUEL_NAMES, GasType, Price, Station, StockOut, make_town_key
+from prices.figures import NationalFigure
+from prices.nearby import FuelRow, NearbyPrices, list_nearby_prices, list_station_prices
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+E10, GAZOLE, E85 = 5, 1, 3
+CENTRE = (46.0, 2.0)
+KM_NORTH = 1 / 111.195  # in degrees of latitude
+FIGURE = NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30))
+
+
+def add_station(connection: Connection, station_id: int, km: float = 1.0, **values: Any) -> None:
+    """Add a station so many kilometres north of the centre."""
+    station = {
+        "id": station_id,
+        "latitude": CENTRE[0] + km * KM_NORTH,
+        "longitude": CENTRE[1],
+        "address": f"{station_id} Rue de la Gare",
+        "town": "Guéret",
+        "zip_code": "23000",
+        "town_key": make_town_key("Guéret"),
+        "is_motorway": False,
+        "has_automat": False,
+        "services": "",
+    }
+    if connection.execute(GasType.__table__.select()).first() is None:
+        connection.execute(insert(GasType), [{"id": id_, "name": name} for id_, name in FUEL_NAMES.items()])
+    connection.execute(insert(Station).values(station | values))
+
+
+def add_price(connection: Connection, station_id: int, price: int, fuel_id: int = E10, days: float = 1) -> None:
+    """Add a price reported so many days ago."""
+    at = NOW - timedelta(days=days)
+    connection.execute(insert(Price).values(station_id=station_id, gastype_id=fuel_id, price=price, updated_at=at))
+
+
+def add_stock_out(connection: Connection, station_id: int, *, permanent: bool = False, fuel_id: int = E10) -> None:
+    began_at = NOW - timedelta(days=2)
+    values = {"station_id": station_id, "gastype_id": fuel_id, "began_at": began_at, "is_permanent": permanent}
+    connection.execute(insert(StockOut).values(values))
+
+
+def list_nearby(connection: Connection, figure: NationalFigure | None = FIGURE, **query: Any) -> NearbyPrices:
+    where = {"latitude": CENTRE[0], "longitude": CENTRE[1], "radius_km": 10.0}
+    return list_nearby_prices(connection, figure, E10, **(where | query))
+
+
+def list_ids(nearby: NearbyPrices) -> list[int]:
+    return [row.station_id for row in nearby.rows]
+
+
+def test_fresh_prices_come_first_then_stock_outs_then_old_and_implausible_ones(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, price, days in ((1, 1790, 1), (2, 1720, 29), (3, 1700, 31), (4, 900, 1), (5, 1600, 400)):
+            add_station(connection, station_id)
+            add_price(connection, station_id, price, days=days)
+        add_station(connection, 6)  # has run out, and still names a price that would be the lowest
+        add_price(connection, 6, 1500)
+        add_stock_out(connection, 6)
+        add_station(connection, 7)  # has run out and names none
+        add_stock_out(connection, 7)
+        add_station(connection, 8)  # four times too dear
+        add_price(connection, 8, 7200)
+        nearby = list_nearby(connection)
+    assert [(row.station_id, row.rank, row.price_milli_eur) for row in nearby.rows] == [
+        (2, "fresh", 1720),
+        (1, "fresh", 1790),
+        (6, "out", 1500),
+        (7, "out", None),
+        (5, "old", 1600),
+        (3, "old", 1700),
+        (4, "implausible", 900),
+        (8, "implausible", 7200),
+    ]
+
+
+def test_equal_prices_are_ordered_by_distance_and_then_by_id(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, km in ((1, 3.0), (2, 1.0), (4, 2.0), (3, 2.0)):
+            add_station(connection, station_id, km)
+            add_price(connection, station_id, 1800)
+        nearby = list_nearby(connection)
+    assert list_ids(nearby) == [2, 3, 4, 1]
+    assert [row.distance_km for row in nearby.rows] == [pytest.approx(km, rel=1e-4) for km in (1, 2, 2, 3)]
+
+
+def test_the_median_is_that_of_the_fresh_prices_only(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, price, days in ((1, 1700, 1), (2, 1750, 1), (3, 1800, 1), (4, 1500, 40), (5, 600, 1)):
+            add_station(connection, station_id)
+            add_price(connection, station_id, price, days=days)
+        add_station(connection, 6)
+        add_price(connection, 6, 1500)
+        add_stock_out(connection, 6)
+        nearby = list_nearby(connection)
+    assert nearby.median_milli_eur == 1750
+    assert [(row.station_id, row.difference_milli_eur) for row in nearby.rows] == [
+        (1, -50),
+        (2, 0),
+        (3, 50),
+        (6, None),
+        (4, None),
+        (5, None),
+    ]
+
+
+def test_the_median_of_an_even_number_is_the_lower_of_the_middle_two(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, price in ((1, 1700), (2, 1750), (3, 1800), (4, 1900)):
+            add_station(connection, station_id)
+            add_price(connection, station_id, price)
+        assert list_nearby(connection).median_milli_eur == 1750
+
+
+def test_without_a_fresh_price_there_is_no_median_and_no_tier(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1700, days=40)
+        nearby = list_nearby(connection)
+    assert nearby.median_milli_eur is None
+    assert [(row.rank, row.difference_milli_eur, row.tier) for row in nearby.rows] == [("old", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("price", "tier"),
+    [
+        (1939, 0),
+        (1940, 0),  # 3 % below the median of 2000
+        (1941, 1),
+        (1980, 1),  # 1 % below
+        (1981, 2),
+        (2000, 2),
+        (2020, 2),  # 1 % above
+        (2021, 3),
+        (2060, 3),  # 3 % above
+        (2061, 4),
+    ],
+)
+def test_tiers_end_at_one_and_three_percent_from_the_median(engine: Engine, price: int, tier: int) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, one in enumerate((2000, 2000, 2000, price), start=1):
+            add_station(connection, station_id)
+            add_price(connection, station_id, one)
+        nearby = list_nearby(connection)
+    assert nearby.median_milli_eur == 2000
+    assert [(row.difference_milli_eur, row.tier) for row in nearby.rows if row.station_id == 4] == [
+        (price - 2000, tier)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "rank"), [(1439, "implausible"), (1440, "fresh"), (3060, "fresh"), (3061, "implausible")]
+)
+def test_a_plausible_price_is_from_0_8_to_1_7_of_the_national_median(engine: Engine, price: int, rank: str) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, price)
+        assert [row.rank for row in list_nearby(connection).rows] == [rank]
+
+
+@pytest.mark.parametrize(("seconds", "rank"), [(0, "fresh"), (1, "old")])
+def test_a_price_is_fresh_up_to_the_very_second(engine: Engine, seconds: int, rank: str) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1800, days=30 + seconds / 86_400)
+        assert [row.rank for row in list_nearby(connection).rows] == [rank]
+
+
+def test_without_a_national_figure_every_price_is_old(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1800)
+        assert [row.rank for row in list_nearby(connection, figure=None).rows] == ["old"]
+
+
+def test_the_radius_ends_at_its_last_metre(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, km in ((1, 9.995), (2, 10.005), (3, -9.995), (4, -10.005)):
+            add_station(connection, station_id, km)
+            add_price(connection, station_id, 1800)
+        # In the corner of the box around the circle, 8 km north and 8 km east: 11.3 km away.
+        add_station(connection, 5, 8.0, longitude=CENTRE[1] + 8 * KM_NORTH / 0.6947)
+        add_price(connection, 5, 1800)
+        assert sorted(list_ids(list_nearby(connection))) == [1, 3]
+
+
+def test_without_a_radius_the_whole_country_is_near(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, km in ((1, 1.0), (2, 400.0)):
+            add_station(connection, station_id, km)
+            add_price(connection, station_id, 1800)
+        assert list_ids(list_nearby(connection, radius_km=None)) == [1, 2]
+
+
+def test_with_first_digits_the_postcode_decides_and_no_distance_is_told(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, km, zip_code, price in (
+            (1, 1.0, "23000", 1800),
+            (2, 300.0, "20090", 1900),
+            (3, 300.0, "20137", 1850),
+            (4, 300.0, "20200", 1700),
+            (5, 1.0, "12000", 1700),
+        ):
+            add_station(connection, station_id, km, zip_code=zip_code)
+            add_price(connection, station_id, price)
+        nearby = list_nearby(connection, zip_prefixes=("200", "201"))
+    assert [(row.station_id, row.distance_km) for row in nearby.rows] == [(3, None), (2, None)]
+
+
+def test_a_station_that_does_not_sell_the_fuel_is_not_there(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1700, fuel_id=GAZOLE)
+        add_stock_out(connection, 1, fuel_id=E85)
+        assert list_ids(list_nearby(connection)) == []
+
+
+def test_a_fuel_given_up_for_good_without_a_price_is_not_sold_there(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, permanent in ((1, True), (2, False)):
+            add_station(connection, station_id)
+            add_stock_out(connection, station_id, permanent=permanent)
+        nearby = list_nearby(connection)
+    assert [(row.station_id, row.rank, row.out_since) for row in nearby.rows] == [(2, "out", NOW - timedelta(days=2))]
+
+
+def test_a_fuel_given_up_for_good_that_still_has_a_price_is_out_of_stock(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1700)
+        add_stock_out(connection, 1, permanent=True)
+        assert [row.rank for row in list_nearby(connection).rows] == ["out"]
+
+
+def test_a_station_that_left_the_feed_is_not_there(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1700)
+        connection.execute(update(Station).values(left_feed_at=NOW))
+        assert list_ids(list_nearby(connection)) == []
+
+
+def test_a_row_says_all_of_its_station(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1, is_motorway=True, address="", town="Aubusson", zip_code="23200")
+        add_price(connection, 1, 1700, days=3)
+        (row,) = list_nearby(connection).rows
+    assert (row.address, row.town, row.zip_code, row.is_motorway) == ("", "Aubusson", "23200", True)
+    assert (row.latitude, row.longitude) == (CENTRE[0] + KM_NORTH, CENTRE[1])
+    assert (row.updated_at, row.out_since) == (NOW - timedelta(days=3), None)
+
+
+@pytest.mark.parametrize("centre", [(90.0, 0.0), (-90.0, 10.0), (0.0, 180.0), (0.0, -180.0)])
+def test_a_place_where_no_station_can_be_has_none(engine: Engine, centre: tuple[float, float]) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_price(connection, 1, 1700)
+        assert list_ids(list_nearby(connection, latitude=centre[0], longitude=centre[1])) == []
+
+
+def test_a_station_lists_what_it_sells_and_has_run_out_of_by_fuel(engine: Engine) -> None:
+    figures = {
+        E10: FIGURE,
+        GAZOLE: NationalFigure(GAZOLE, 1800, 1700, 100, NOW - timedelta(days=30)),
+        E85: NationalFigure(E85, 900, 700, 100, NOW - timedelta(days=90)),
+    }
+    sp95, gplc, sp98 = 2, 4, 6
+    with begin_writing(engine) as connection:
+        for station_id in (1, 2):
+            add_station(connection, station_id)
+        add_price(connection, 1, 1750, E10)
+        add_price(connection, 1, 1850, GAZOLE, days=45)
+        add_price(connection, 1, 910, E85, days=45)  # moves rarely: fresh for 90 days
+        add_price(connection, 1, 450, sp98)  # of no fuel figures are known for: old
+        add_stock_out(connection, 1, fuel_id=GAZOLE)
+        add_stock_out(connection, 1, fuel_id=sp95, permanent=True)
+        add_stock_out(connection, 1, fuel_id=gplc)
+        add_price(connection, 2, 1111, E10)
+        connection.execute(update(StockOut).where(StockOut.gastype_id == gplc).values(began_at=None))
+        rows = list_station_prices(connection, 1, figures)
+        nothing = list_station_prices(connection, 3, figures)
+    out_since = NOW - timedelta(days=2)
+    assert rows == (
+        FuelRow(GAZOLE, 1850, NOW - timedelta(days=45), "old", True, False, out_since),
+        FuelRow(sp95, None, None, None, True, True, out_since),
+        FuelRow(E85, 910, NOW - timedelta(days=45), "fresh", False, False, None),
+        FuelRow(gplc, None, None, None, True, False, None),
+        FuelRow(E10, 1750, NOW - timedelta(days=1), "fresh", False, False, None),
+        FuelRow(sp98, 450, NOW - timedelta(days=1), "old", False, False, None),
+    )
+    assert nothing == ()

@@ -1,0 +1,115 @@
+"""Documents and lists that must say what the program does, or they rot."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from settings import ROOT, VERSION, Settings
+
+FILES = [
+    path
+    for path in ROOT.glob("**/*.py")
+    if not path.relative_to(ROOT).parts[0].startswith(".") and path.relative_to(ROOT).parts[0] not in ("tests", "bench")
+]
+SETTINGS = [f"CARBUROAM_{name.upper()}" for name in Settings.model_fields]
+
+
+def read_text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_documented(name: str) -> None:
+    assert re.search(rf"\b{name}\b", read_text("README.md"))
+
+
+def test_every_setting_that_is_documented_exists() -> None:
+    documents = [read_text("README.md"), *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+    named = {name for text in documents for name in re.findall(r"\bCARBUROAM_[A-Z_]+\b", text)}
+    # What only the tests read is no setting of the program.
+    assert {name for name in named if not name.startswith("CARBUROAM_TEST_")} <= set(SETTINGS)
+
+
+def test_the_change_log_speaks_of_this_version() -> None:
+    assert re.search(rf"^#+ .*\b{re.escape(VERSION)}\b", read_text("CHANGELOG.md"), re.MULTILINE)
+
+
+def normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def list_requirements(name: str) -> set[str]:
+    lines = (line.split("#")[0].strip() for line in read_text(name).splitlines())
+    return {normalize(re.split(r"[\s<>=!~;\[@]", line)[0]) for line in lines if line and not line.startswith("-")}
+
+
+def list_third_party_imports(files: list[Path]) -> dict[str, Path]:
+    """Return the top-level names of foreign packages, each with a file that imports it."""
+    own = {path.stem for path in ROOT.glob("*.py")} | {path.parent.name for path in ROOT.glob("*/*.py")}
+    found = {}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            found.update({name.split(".")[0]: path for name in names})
+    return {name: path for name, path in found.items() if name not in own and name not in sys.stdlib_module_names}
+
+
+def test_every_package_that_the_program_imports_is_required() -> None:
+    distributions = packages_distributions()
+    required = list_requirements("requirements.txt")
+    imported = list_third_party_imports(FILES)
+    assert {"streamlit", "sqlalchemy", "lxml", "babel"} <= imported.keys()
+    missing = {
+        name: path.name
+        for name, path in imported.items()
+        if not {normalize(distribution) for distribution in distributions.get(name, [name])} & required
+    }
+    assert missing == {}
+
+
+def test_what_the_tests_import_is_required_for_them() -> None:
+    distributions = packages_distributions()
+    required = list_requirements("requirements.txt") | list_requirements("requirements-dev.txt")
+    helpers = {path.stem for path in (ROOT / "tests").glob("**/*.py")}
+    files = [*(ROOT / "tests").glob("**/*.py"), *(ROOT / "bench").glob("**/*.py")]
+    missing = {
+        name: path.name
+        for name, path in list_third_party_imports(files).items()
+        if name not in helpers
+        and not (path.parent / name).is_dir()
+        and not (ROOT / "tests" / name).is_dir()
+        and not {normalize(distribution) for distribution in distributions.get(name, [name])} & required
+    }
+    assert missing == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pinned"),
+    [("requirements.txt", "requirements.lock"), ("requirements-dev.txt", "requirements-dev.lock")],
+)
+def test_everything_that_is_required_is_pinned(wanted: str, pinned: str) -> None:
+    lines = [line for line in read_text(pinned).splitlines() if re.match(r"[A-Za-z0-9]", line)]
+    assert lines
+    assert [line for line in lines if not re.match(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==\d", line)] == []
+    assert list_requirements(wanted) - list_requirements(pinned) == set()
+
+
+def test_both_lists_pin_the_same_versions() -> None:
+    def list_pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[\w,-]+\])?==(\S+)", read_text(name), re.MULTILINE))
+
+    run, develop = list_pins("requirements.lock"), list_pins("requirements-dev.lock")
+    assert {
+        name: (version, develop.get(name)) for name, version in run.items() if develop.get(name, version) != version
+    } == {}
