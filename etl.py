@@ -8,15 +8,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import begin_writing, open_engine, prepare_database
-from errors import CarburoamError, FeedError, FeedRefused, LoadRunning
+from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning
 from feed.archive import Progress, open_archive
 from feed.download import Archive, Validators, fetch_archive, hide_password
 from feed.sample import make_sample
@@ -31,6 +31,7 @@ Status = Literal["loaded", "unchanged", "refused", "failed"]
 
 LOCK_FILE = "load.lock"  # held while a load runs, never deleted
 LOCK_SECONDS = 300  # longer than any load takes: two downloads and their storing
+SAMPLE_LEEWAY = timedelta(minutes=5)  # longer than the sample takes, even when it waits for another writer
 
 logger = logging.getLogger("carburoam.load")
 
@@ -97,7 +98,10 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
     """
     if has_stations(engine):
         return None
-    run_id = _open_run(engine, now, SAMPLE_FEED)
+    with begin_writing(engine) as connection:
+        if _has_stations(connection):
+            return None  # the real feed came in while this one waited for its turn to write
+        run_id = _insert_run(connection, now, SAMPLE_FEED)
     try:
         report = _load_from(engine, run_id, SAMPLE_FEED, lambda: now, None)
     except FeedRefused as error:
@@ -110,7 +114,7 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
 def has_stations(engine: Engine) -> bool:
     """Say whether there is anything to show."""
     with engine.connect() as connection:
-        return connection.execute(select(Station.id).limit(1)).first() is not None
+        return _has_stations(connection)
 
 
 def is_load_running(settings: Settings, engine: Engine) -> bool:
@@ -135,6 +139,10 @@ def is_feed_loaded(settings: Settings, engine: Engine) -> bool:
     return state is not None and state.source in map(hide_password, settings.feeds)
 
 
+def _has_stations(connection: Connection) -> bool:
+    return connection.execute(select(Station.id).limit(1)).first() is not None
+
+
 @contextmanager
 def _hold_load_lock(settings: Settings) -> Iterator[None]:
     try:
@@ -145,19 +153,29 @@ def _hold_load_lock(settings: Settings) -> Iterator[None]:
 
 
 def _close_leftovers(engine: Engine, now: datetime) -> None:
-    """Mark the runs that a killed process left open: holding the lock, we know that none of them runs."""
+    """Mark the runs that a killed process left open: holding the lock, we know that none of them runs.
+
+    Only the sample may be on its way in without the lock; it takes a second.
+    """
     with begin_writing(engine) as connection:
         connection.execute(
             update(EtlRun)
-            .where(EtlRun.finished_at.is_(None), EtlRun.source != SAMPLE_FEED)
+            .where(
+                EtlRun.finished_at.is_(None),
+                or_(EtlRun.source != SAMPLE_FEED, EtlRun.started_at < now - SAMPLE_LEEWAY),
+            )
             .values(finished_at=now, status="failed", message="it was stopped before its end")
         )
 
 
 def _open_run(engine: Engine, now: datetime, source: str) -> int:
     with begin_writing(engine) as connection:
-        result = connection.execute(insert(EtlRun).values(started_at=now, source=hide_password(source), message=""))
-        return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row always has one
+        return _insert_run(connection, now, source)
+
+
+def _insert_run(connection: Connection, now: datetime, source: str) -> int:
+    result = connection.execute(insert(EtlRun).values(started_at=now, source=hide_password(source), message=""))
+    return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row always has one
 
 
 def _fail_run(engine: Engine, run_id: int, now: datetime, report: LoadReport) -> None:
@@ -189,7 +207,7 @@ def _load_first(
             errors.append(error)
     message = "; then ".join(dict.fromkeys(str(error) for error in errors))
     # Refused only when no feed was out of reach: then trying again soon is of no use.
-    kind = FeedRefused if all(isinstance(error, FeedRefused) for error in errors) else type(errors[-1])
+    kind = FeedRefused if all(isinstance(error, FeedRefused) for error in errors) else FeedUnreachable
     raise kind(message) from errors[-1]
 
 
@@ -328,6 +346,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         print(f"etl.py: the database can't be used: {str(cause).splitlines()[0]}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:  # the driver of the database's kind
+        print(f"etl.py: the database can't be used: {error}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"etl.py: {error}", file=sys.stderr)

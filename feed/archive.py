@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from errors import FeedRefused
 MAX_XML_BYTES = 500_000_000
 MAX_RATIO = 200  # the real feed is compressed 12.5 times
 
+# What the zip reader raises for damaged bytes; the last four come of damaged offsets, lengths and names.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, struct.error)
+
 Progress = Callable[[int, int], None]
 
 
@@ -24,13 +28,22 @@ def open_archive(file: IO[bytes], on_progress: Progress | None = None) -> Iterat
     Raises FeedRefused: no zip, no or several XML files in it, a member that names a place outside, too large a file,
     or, while it is read, damaged data.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
+    with _refuse_damage():
+        archive = zipfile.ZipFile(file)
+    with archive:
+        with _refuse_damage():
             member = _find_xml(archive.infolist())
-            with archive.open(member) as stream:
-                yield cast(IO[bytes], _CheckedStream(stream, member.file_size, on_progress))
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise FeedRefused(f"the archive is damaged or no zip file: {error}") from error
+            stream = archive.open(member)
+        with stream:
+            yield cast(IO[bytes], _CheckedStream(stream, member.file_size, on_progress))
+
+
+@contextmanager
+def _refuse_damage() -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise FeedRefused(f"the archive is damaged or no zip file: {str(error) or type(error).__name__}") from error
     except (NotImplementedError, RuntimeError) as error:  # unknown compression; encrypted
         raise FeedRefused(f"the archive can't be read: {error}") from error
 
@@ -60,7 +73,8 @@ class _CheckedStream:
         self._read = 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
+        with _refuse_damage():
+            data = self._stream.read(size)
         self._read += len(data)
         if self._read > self._size:
             raise FeedRefused("the XML is larger than its archive says")

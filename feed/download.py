@@ -48,29 +48,41 @@ class Archive(NamedTuple):
 
 @contextmanager
 def fetch_archive(
-    source: str, known: Validators | None = None, *, max_seconds: float = MAX_SECONDS
+    source: str, known: Validators | None = None, *, max_seconds: float | None = None
 ) -> Iterator[Archive | None]:
     """Fetch the archive at `source`: an http(s) address, a file:// address or a path. None: it has not changed.
+
+    `max_seconds` is for the whole download, `MAX_SECONDS` when None.
 
     Raises FeedUnreachable: no such file, no connection, a time-out, a certificate or an HTTP status that says no.
     Raises FeedRefused: too large, too slow, or a redirect that leaves the web or its encryption.
     """
-    if urlsplit(source).scheme in ("http", "https"):
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise FeedUnreachable("the address of the feed can't be read") from error
+    if scheme in ("http", "https"):
         with tempfile.TemporaryFile() as file:
-            validators = _download_in_time(source, known, file, max_seconds)
+            seconds = MAX_SECONDS if max_seconds is None else max_seconds
+            validators = _download_in_time(source, known, file, seconds)
             yield None if validators is None else _finish(file, validators)
     else:
         try:
             local: IO[bytes] = _find_file(source).open("rb")
-        except OSError as error:
-            raise FeedUnreachable(f"{source} can't be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FeedUnreachable(f"{hide_password(source)} can't be read: {reason}") from error
         with local:
             yield _finish(local, Validators(None, None))
 
 
 def hide_password(source: str) -> str:
     """Return the address of a feed without user name and password, for logs and tables."""
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        _ = parts.port  # what is no number there is the start of a password with a "/" in it
+    except ValueError:
+        return "an address that can't be read"
     if "@" not in parts.netloc:
         return source
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -93,14 +105,21 @@ def _download_in_time(url: str, known: Validators | None, file: IO[bytes], max_s
         return outcome.result(max_seconds)
     except requests.exceptions.SSLError as error:
         raise FeedUnreachable(f"the certificate of {_host(url)} is not trusted") from error
-    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise FeedUnreachable(f"{_host(url)} does not answer in time") from error
     except TimeoutError as error:
         raise FeedRefused("the download takes too long") from error
     except requests.exceptions.RetryError as error:
         raise FeedUnreachable(f"{_host(url)} keeps answering with a server error") from error
-    except (OSError, urllib3.exceptions.HTTPError) as error:
-        raise FeedUnreachable(f"{_host(url)} can't be reached ({type(error).__name__})") from error
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:  # ValueError: a redirect to no address
+        trouble = "does not answer in time" if _is_timeout(error) else f"can't be reached ({type(error).__name__})"
+        raise FeedUnreachable(f"{_host(url)} {trouble}") from error
+
+
+def _is_timeout(error: Exception) -> bool:
+    """Say whether time ran out; a read that did so at the last try comes wrapped in what the tries came to."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError) or isinstance(
+        reason, urllib3.exceptions.ReadTimeoutError
+    )
 
 
 def _open_session() -> requests.Session:

@@ -6,7 +6,8 @@ Format: "Prix des carburants en France", Ministère de l'Économie, https://www.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -26,6 +27,8 @@ OLDEST_REPORT = "2000-01-01"  # no report can be older: the feed began in 2007
 FUTURE_LEEWAY = timedelta(days=1)  # a smaller lead is a clock that runs fast
 MAX_PRICE_MILLI_EUR = 20_000
 WHOLE_DAY = 24 * 60
+MAX_SPANS = 3  # of a day's opening hours; the real feed has two at most
+MAX_STATION_BYTES = 4_000_000  # a station of the feed takes 1,200 bytes, of a yearly archive a hundred times that
 
 # Part of every fingerprint: another number makes the load of the next feed read every station again.
 PARSER_VERSION = b"1"
@@ -35,6 +38,7 @@ _DEGREES = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
 _TIME = re.compile("([01][0-9]|2[0-3])[.:]([0-5][0-9])")
+_STOCK_OUT_REASON = "stock-out: "
 _FUEL_IDS = {str(fuel_id): fuel_id for fuel_id in FUEL_NAMES}
 
 Part = TypeVar("Part")
@@ -61,6 +65,10 @@ class Rejection(NamedTuple):
 
     station_id: int | None
     reason: str
+
+    @property
+    def is_of_stock_out(self) -> bool:
+        return self.reason.startswith(_STOCK_OUT_REASON)
 
 
 class RejectedStation(NamedTuple):
@@ -113,8 +121,9 @@ def iterate_stations(
     Raises FeedRefused: the XML is not well-formed, has another root, a document type, or no readable station.
     """
     reader = _StationReader(fingerprints, latest_report=_write_instant(now + FUTURE_LEEWAY))
+    watched = _WatchedStream(stream)
     events = etree.iterparse(
-        stream,
+        watched,
         events=("end",),
         tag="pdv",
         resolve_entities=False,
@@ -134,12 +143,30 @@ def iterate_stations(
             if parent is not root:
                 raise FeedRefused("a <pdv> stands elsewhere than in <pdv_liste>")
             yield reader.read(element)
+            while (before := element.getprevious()) is not None:  # nothing that the feed has
+                root.remove(before)
             root.remove(element)
+            watched.read_since_station = 0
     except etree.XMLSyntaxError as error:
-        raise FeedRefused(f"the XML is not well-formed: {error.msg}") from error
+        raise FeedRefused(f"the XML is not well-formed: {clean_text(error.msg)}") from error
     _require_feed(events.root)
     if not reader.seen:
         raise FeedRefused("there is no readable station in it")
+
+
+class _WatchedStream:
+    """The XML as a stream that ends when no station does: what stands between two of them is held in memory."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.read_since_station = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if self.read_since_station > MAX_STATION_BYTES:
+            raise FeedRefused(f"there is no station in {MAX_STATION_BYTES // 1_000_000} MB of the XML")
+        data = self._stream.read(size)
+        self.read_since_station += len(data)
+        return data
 
 
 def _require_feed(root: etree._Element | None) -> None:
@@ -187,36 +214,35 @@ class _StationReader:
         if latitude_deg == longitude_deg == 0:
             raise _Unreadable("coordinates can't be read")
         rejections: list[Rejection] = []
-        prices, price_count = self._read_prices(element, station_id, rejections)
-        stock_outs = self._read_stock_outs(element, station_id, rejections)
-        opening_hours, has_automat = _recall(self._hours, raw, element, "horaires", _read_hours)
+        children = _group_children(element)
+        prices = self._read_prices(children["prix"], station_id, rejections)
+        stock_outs = self._read_stock_outs(children["rupture"], station_id, rejections)
+        opening_hours, has_automat = _recall(self._hours, raw, "horaires", children, _read_hours)
         return StationRecord(
             id=station_id,
             latitude_deg=latitude_deg,
             longitude_deg=longitude_deg,
-            address=clean_text(element.findtext("adresse"))[:300],
-            town=spell_town(element.findtext("ville"))[:120],
-            zip_code=clean_text(element.get("cp"))[:10],
+            address=clean_text(_get_text(children["adresse"]))[:300].rstrip(),
+            town=spell_town(_get_text(children["ville"]))[:120].rstrip(" ,-"),
+            zip_code=clean_text(element.get("cp"))[:10].rstrip(),
             is_motorway=element.get("pop") == "A",
             has_automat=has_automat,
             opening_hours=opening_hours,
-            services=_recall(self._services, raw, element, "services", _read_services),
+            services=_recall(self._services, raw, "services", children, _read_services),
             prices=prices,
             stock_outs=stock_outs,
             rejections=tuple(rejections),
-            price_count=price_count,
+            price_count=len(children["prix"]),
             names_stock_outs=b"<rupture" in raw,
             fingerprint=fingerprint,
         )
 
     def _read_prices(
-        self, element: etree._Element, station_id: int, rejections: list[Rejection]
-    ) -> tuple[tuple[PriceRecord, ...], int]:
-        """Return the readable prices, the newest of each fuel, and how many prices stand in the feed."""
+        self, elements: Sequence[etree._Element], station_id: int, rejections: list[Rejection]
+    ) -> tuple[PriceRecord, ...]:
+        """Return the readable prices, the newest of each fuel."""
         prices: dict[int, PriceRecord] = {}
-        count = 0
-        for price in element.iterchildren("prix"):
-            count += 1
+        for price in elements:
             try:
                 fuel_id = _read_fuel(price.get("id"))
                 record = PriceRecord(
@@ -230,7 +256,7 @@ class _StationReader:
                 rejections.append(Rejection(station_id, "price stands twice"))
             if known is None or record.updated_at > known.updated_at:
                 prices[fuel_id] = record
-        return tuple(prices.values()), count
+        return tuple(prices.values())
 
     def _read_report_time(self, text: str | None) -> str:
         instant = _read_instant(text)
@@ -241,29 +267,44 @@ class _StationReader:
         return instant
 
     def _read_stock_outs(
-        self, element: etree._Element, station_id: int, rejections: list[Rejection]
+        self, elements: Sequence[etree._Element], station_id: int, rejections: list[Rejection]
     ) -> tuple[StockOutRecord, ...]:
-        """Return the stock-outs that go on; one that has an end, or a start still to come, is none now."""
+        """Return the stock-outs that go on; one that has an end is none now."""
         stock_outs: dict[int, StockOutRecord] = {}
-        for stock_out in element.iterchildren("rupture"):
+        for stock_out in elements:
             try:
                 fuel_id = _read_fuel(stock_out.get("id"))
                 began_at = _read_instant(stock_out.get("debut")) if stock_out.get("debut") else None
                 ended_at = _read_instant(stock_out.get("fin")) if stock_out.get("fin") else None
+                if began_at is not None and began_at > self._latest_report:
+                    # Rejected rather than passed over, so that it is read again when its time has come.
+                    raise _Unreadable("begins in the future")
             except _Unreadable as reason:
-                rejections.append(Rejection(station_id, f"stock-out: {reason}"))
+                rejections.append(Rejection(station_id, f"{_STOCK_OUT_REASON}{reason}"))
                 continue
-            if ended_at is not None or (began_at or "") > self._latest_report:
+            if ended_at is not None:
                 continue
             stock_outs[fuel_id] = StockOutRecord(fuel_id, began_at, stock_out.get("type") == "definitive")
         return tuple(stock_outs.values())
 
 
+def _group_children(element: etree._Element) -> Mapping[str, Sequence[etree._Element]]:
+    """Return the children by tag, none for a tag that is not there; one pass costs half of a search for each tag."""
+    children: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for child in element:
+        children[child.tag].append(child)
+    return children
+
+
+def _get_text(elements: Sequence[etree._Element]) -> str | None:
+    return elements[0].text if elements else None
+
+
 def _recall(
     known: dict[bytes, Part],
     raw: bytes,
-    station: etree._Element,
     tag: str,
+    children: Mapping[str, Sequence[etree._Element]],
     read: Callable[[etree._Element | None], Part],
 ) -> Part:
     """Read a part that many stations share letter for letter (hours and services are most of the feed) only once."""
@@ -272,7 +313,7 @@ def _recall(
     if part not in known:
         if len(known) >= _StationReader.MAX_REMEMBERED:
             known.clear()
-        known[part] = read(station.find(tag))
+        known[part] = read(children[tag][0] if children[tag] else None)
     return known[part]
 
 
@@ -341,7 +382,7 @@ def _write_instant(instant: datetime) -> str:
 def _read_services(services: etree._Element | None) -> tuple[str, ...]:
     if services is None:
         return ()
-    names = (clean_text(service.text)[:200] for service in services.iterchildren("service"))
+    names = (clean_text(service.text)[:200].rstrip() for service in services.iterchildren("service"))
     return tuple(dict.fromkeys(filter(None, names)))
 
 
@@ -361,8 +402,10 @@ def _read_hours(hours: etree._Element | None) -> tuple[str | None, bool]:
 def _read_day(day: etree._Element) -> str:
     if day.get("ferme") == "1":
         return ""
-    spans = [_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")]
-    return ",".join(sorted(filter(None, spans))) if spans else "?"
+    spans = {_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")}
+    if not spans or len(spans) > MAX_SPANS:
+        return "?"
+    return ",".join(sorted(filter(None, spans)))
 
 
 @lru_cache(maxsize=4096)

@@ -27,6 +27,7 @@ from feed.parse import RejectedStation, Rejection, StationRecord, UnchangedStati
 from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
 BATCH_STATIONS = 500
+TOWN_KEY_LENGTH = 120
 _STATIONS: Table = Station.__table__  # type: ignore[assignment]
 _PRICES: Table = Price.__table__  # type: ignore[assignment]
 _STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]
@@ -76,15 +77,16 @@ class _Storing:
         self._connection = connection
         self._now = now
         self._report = StoreReport()
-        rows = connection.execute(select(Station.id, Station.fingerprint, Station.left_feed_at)).all()
-        self._fingerprints: dict[int, int | None] = {row.id: row.fingerprint for row in rows}
-        self._left = {row.id for row in rows if row.left_feed_at is not None}
+        fingerprints = connection.execute(select(Station.id, Station.fingerprint))
+        self._fingerprints: dict[int, int | None] = dict(fingerprints.all())
+        self._left = set(connection.scalars(select(Station.id).where(Station.left_feed_at.is_not(None))))
         self._found: set[int] = set()
         self._unreadable: set[int] = set()
+        self._unnamed = 0  # stations whose id can't be read
         self._silent: set[int] = set()  # unchanged, and without a stock-out in the feed
         self._stock_outs: dict[tuple[int, int], Row] = {}
-        self._parsed: set[int] = set()
-        self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name)).tuples()}
+        self._parsed: set[int] = set()  # all of their stock-outs were read
+        self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name))}
         self._write = _Writer(connection)
 
     def run(self, stream: IO[bytes]) -> StoreReport:
@@ -114,7 +116,9 @@ class _Storing:
     def _reject_station(self, rejection: Rejection) -> None:
         self._report.stations_rejected += 1
         self._note(rejection)
-        if rejection.station_id is not None:
+        if rejection.station_id is None:
+            self._unnamed += 1
+        else:
             self._unreadable.add(rejection.station_id)
 
     def _note(self, rejection: Rejection) -> None:
@@ -132,9 +136,10 @@ class _Storing:
         self._store_prices(batch)
         for station in batch:
             for rejection in station.rejections:
-                self._report.prices_rejected += not rejection.reason.startswith("stock-out")
+                self._report.prices_rejected += not rejection.is_of_stock_out
                 self._note(rejection)
-            self._parsed.add(station.id)
+            if not any(rejection.is_of_stock_out for rejection in station.rejections):
+                self._parsed.add(station.id)
             for stock_out in station.stock_outs:
                 self._stock_outs[station.id, stock_out.fuel_id] = stock_out[1:]
 
@@ -147,7 +152,7 @@ class _Storing:
             station.address,
             station.town,
             station.zip_code,
-            make_town_key(station.town),
+            make_town_key(station.town)[:TOWN_KEY_LENGTH],  # it may be longer than the town: "½" becomes "1 2"
             station.is_motorway,
             station.has_automat,
             station.opening_hours,
@@ -175,7 +180,7 @@ class _Storing:
                     new.append((station.id, fuel_id, price, updated_at))
                 elif before != (price, updated_at):
                     changed.append((station.id, fuel_id, price, updated_at))
-        incomplete = {station.id for station in batch if station.rejections}
+        incomplete = {station.id for station in batch if not all(part.is_of_stock_out for part in station.rejections)}
         gone = [key for key in stored if key[0] not in incomplete]
         self._write.insert(_PRICES, new)
         self._write.update(_PRICES, changed, key=_KEY)
@@ -189,7 +194,7 @@ class _Storing:
 
     def _mark_left(self) -> None:
         gone = [(id_,) for id_ in self._fingerprints.keys() - self._found - self._unreadable - self._left]
-        if not gone:
+        if len(gone) <= self._unnamed:  # those may be the ones whose id can't be read
             return
         left_at = _write_text(self._now)
         self._write.delete(_PRICES, gone, key=("station_id",))
@@ -268,8 +273,10 @@ class _Writer:
             return
         compiled = statement.compile(dialect=self._connection.dialect)  # type: ignore[attr-defined]
         if compiled.positional:
+            parameters: Iterable[Any] = rows
             order = [names.index(name) for name in compiled.positiontup]
-            parameters: Iterable[Any] = (tuple(row[index] for index in order) for row in rows)
+            if order != list(range(len(names))):
+                parameters = (tuple(row[index] for index in order) for row in rows)
         else:
             parameters = (dict(zip(names, row, strict=True)) for row in rows)
         self._connection.exec_driver_sql(str(compiled), list(parameters))

@@ -47,7 +47,7 @@ def clean_text(text: str | None) -> str:
     if not text:
         return ""
     if _DAMAGE.search(text):
-        text = ftfy.fixes.fix_c1_controls(ftfy.fix_encoding(text))
+        text = ftfy.fix_encoding(text)
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
     return " ".join(text.split())

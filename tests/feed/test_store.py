@@ -1,0 +1,405 @@
+"""What stands in the database after one feed follows another, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pytest
+from plain_reader import PlainStation, list_differences, read_plainly, read_stored
+from sqlalchemy import Engine, select
+
+from etl import LoadReport, run_load
+from feed.generator import RecordDamage
+from feed.texts import spell_town
+from models import EtlRun, FeedState, FuelFigure, Service, Station, StockOut
+from settings import Settings
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+SIX_HOURS = timedelta(hours=6)
+DAMAGED_ID = 1_000_002  # of the generated stations the second, where the first damage is done
+
+MakeFeed = Callable[..., Path]
+Load = Callable[..., LoadReport]
+
+
+@pytest.fixture
+def load(settings: Settings, engine: Engine) -> Load:
+    """Give a function that loads a feed at a given moment."""
+
+    def load(source: Path, at: datetime = NOW) -> LoadReport:
+        return run_load(settings.model_copy(update={"feed_url": str(source)}), engine, now=lambda: at)
+
+    return load
+
+
+@pytest.fixture
+def write_feed(tmp_path: Path) -> Callable[..., Path]:
+    """Give a function that writes a feed of these `<pdv>` elements by hand."""
+    count = 0
+
+    def write(*stations: str) -> Path:
+        nonlocal count
+        count += 1
+        path = tmp_path / f"written{count}.zip"
+        with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("feed.xml", f"<pdv_liste>{''.join(stations)}</pdv_liste>")
+        return path
+
+    return write
+
+
+def write_pdv(id_: int, *inner: str, town: str = "Bourg") -> str:
+    return (
+        f'<pdv id="{id_}" latitude="4620100" longitude="519800" cp="01000" pop="R"><adresse/><ville>{town}</ville>'
+        f"{''.join(inner)}</pdv>"
+    )
+
+
+def write_prix(fuel: int, valeur: str = "1.739", maj: str = "2026-03-10 08:00:00") -> str:
+    return f'<prix nom="?" id="{fuel}" maj="{maj}" valeur="{valeur}"/>'
+
+
+def write_rupture(fuel: int, debut: str = "2026-03-01 16:16:02", fin: str = "", kind: str = "temporaire") -> str:
+    return f'<rupture nom="?" id="{fuel}" debut="{debut}" fin="{fin}" type="{kind}"/>'
+
+
+def read(engine: Engine) -> dict[int, PlainStation]:
+    with engine.connect() as connection:
+        return read_stored(connection)
+
+
+def read_expected(path: Path) -> dict[int, PlainStation]:
+    """Read a feed as it is to be stored."""
+    return {id_: replace(one, raw_town=spell_town(one.raw_town)) for id_, one in read_plainly(path).items()}
+
+
+def list_prices(engine: Engine) -> set[tuple[int, int, int]]:
+    return {(id_, fuel, price) for id_, one in read(engine).items() for fuel, (price, _) in one.prices.items()}
+
+
+def list_stock_outs(engine: Engine) -> set[tuple[int, int]]:
+    with engine.connect() as connection:
+        return {(row.station_id, row.gastype_id) for row in connection.execute(select(StockOut.__table__))}
+
+
+def read_state(engine: Engine) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(select(FeedState.__table__)).one()
+
+
+def list_left(engine: Engine) -> dict[int, datetime]:
+    with engine.connect() as connection:
+        rows = connection.execute(select(Station.id, Station.left_feed_at).where(Station.left_feed_at.is_not(None)))
+        return {row.id: row.left_feed_at for row in rows}
+
+
+def pack_again(path: Path) -> Path:
+    """Write the same XML into another zip file."""
+    again = path.with_stem(f"{path.stem}_again")
+    with ZipFile(path) as archive, ZipFile(again, "w", ZIP_DEFLATED, compresslevel=1) as copy:
+        (name,) = archive.namelist()
+        copy.writestr(name, archive.read(name))
+    assert again.read_bytes() != path.read_bytes()
+    return again
+
+
+# Damaged records
+
+REASONS = {
+    RecordDamage.MISSING_ID: "station id can't be read",
+    RecordDamage.LETTERS_FOR_ID: "station id can't be read",
+    RecordDamage.LETTERS_FOR_COORDINATES: "coordinates can't be read",
+    RecordDamage.MISSING_COORDINATES: "coordinates can't be read",
+    RecordDamage.COORDINATES_OUT_OF_RANGE: "coordinates lie outside the world",
+    RecordDamage.DUPLICATE_STATION: "station stands twice",
+    RecordDamage.UNKNOWN_FUEL: "fuel is not known",
+    RecordDamage.PRICE_ZERO: "price is not one",
+    RecordDamage.PRICE_NEGATIVE: "price can't be read",
+    RecordDamage.PRICE_COMMA: "price can't be read",
+    RecordDamage.PRICE_NAN: "price can't be read",
+    RecordDamage.PRICE_INFINITE: "price can't be read",
+    RecordDamage.PRICE_HUGE: "price can't be read",
+    RecordDamage.PRICE_EMPTY: "price can't be read",
+    RecordDamage.DATE_GARBAGE: "price date can't be read",
+    RecordDamage.DATE_IMPOSSIBLE: "price date can't be read",
+    RecordDamage.DATE_NEXT_WEEK: "price date lies in the future",
+    RecordDamage.DUPLICATE_PRICE: "price stands twice",
+}
+
+
+def expect_after(damage: RecordDamage, before: PlainStation, after: PlainStation) -> PlainStation:
+    """Return the damaged station as it is to be stored: what is damaged of it as before, the rest as it is now."""
+    if damage in (RecordDamage.DUPLICATE_STATION, RecordDamage.DUPLICATE_PRICE):
+        return after  # the first of the two is a good one
+    if damage.rejects == "station":
+        return before
+    fuel = next(iter(before.prices))  # the first price is the damaged one
+    return replace(after, prices=after.prices | {fuel: before.prices[fuel]})
+
+
+@pytest.mark.parametrize("damage", RecordDamage)
+def test_a_damaged_record_is_rejected_alone(
+    damage: RecordDamage, load: Load, make_feed: MakeFeed, engine: Engine
+) -> None:
+    clean, changed = make_feed(), make_feed(changed_share=1.0)
+    damaged = make_feed(changed_share=1.0, record_damages=(damage,))
+    load(clean)
+    before, expected = read_expected(clean), read_expected(changed)
+    assert before[DAMAGED_ID].prices != expected[DAMAGED_ID].prices, "the feed in between changes this station too"
+
+    for at, feed in enumerate((damaged, pack_again(damaged)), start=1):
+        report = load(feed, NOW + at * SIX_HOURS)
+        stored_now = expected | {DAMAGED_ID: expect_after(damage, before[DAMAGED_ID], expected[DAMAGED_ID])}
+        assert list_differences(stored_now, read(engine)) == []
+        assert list_left(engine) == {}
+        is_station = damage.rejects == "station"
+        assert (report.stations_rejected, report.prices_rejected) == ((1, 0) if is_station else (0, 1))
+        with engine.connect() as connection:
+            run = connection.execute(select(EtlRun.__table__).order_by(EtlRun.id.desc())).first()
+        assert run is not None
+        assert (run.stations_rejected, run.prices_rejected) == (report.stations_rejected, report.prices_rejected)
+        if report.status == "loaded":
+            assert f"rejected: 1 x {REASONS[damage]}" in run.message
+
+    assert load(changed, NOW + 3 * SIX_HOURS).is_success
+    assert list_differences(expected, read(engine)) == []
+
+
+def test_damaged_records_of_all_kinds_are_counted_by_reason(
+    load: Load, make_feed: MakeFeed, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = load(make_feed(record_damages=tuple(RecordDamage)))
+    assert (report.stations_rejected, report.prices_rejected) == (6, 12)
+    for reason in set(REASONS.values()):
+        count = list(REASONS.values()).count(reason)
+        assert f"{count} x {reason}" in report.message
+        assert f"rejected reason={reason!r} count={count} " in caplog.text
+    zero_id = DAMAGED_ID + list(RecordDamage).index(RecordDamage.PRICE_ZERO)
+    assert f"rejected reason='price is not one' count=1 stations=[{zero_id}]" in caplog.text
+
+
+def test_more_stations_gone_than_ids_unreadable_are_gone(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    """A station whose id can't be read may be one that is missing, but not two of them."""
+    load(write_feed(*(write_pdv(id_, write_prix(1)) for id_ in (1, 2, 3, 4))))
+    unnamed = '<pdv id="?" latitude="4620100" longitude="519800"/>'
+    load(write_feed(write_pdv(1), write_pdv(2), write_pdv(3), unnamed))
+    assert list_left(engine) == {}
+    load(write_feed(write_pdv(1), write_pdv(2), unnamed))
+    assert list_left(engine).keys() == {3, 4}
+
+
+# What goes, and what comes back
+
+
+def test_a_price_that_vanished_is_no_longer_offered(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5, "1.799")), write_pdv(2, write_prix(5, "1.819"))))
+    report = load(write_feed(write_pdv(1, write_prix(1)), write_pdv(2, write_prix(5, "1.819"))), NOW + SIX_HOURS)
+    assert list_prices(engine) == {(1, 1, 1739), (2, 5, 1819)}
+    assert (report.status, report.stations_written, report.prices_written) == ("loaded", 1, 1)
+    with engine.connect() as connection:
+        figures = {row.gastype_id: row.lowest_price for row in connection.execute(select(FuelFigure.__table__))}
+    assert figures == {1: 1739, 5: 1819}
+
+
+def test_a_station_that_vanished_is_marked_and_comes_back_clean(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    stays = [write_pdv(2, write_prix(1)), write_pdv(3, write_prix(1), write_rupture(6))]
+    whole = write_feed(write_pdv(1, write_prix(1), write_rupture(5)), *stays)
+    load(whole)
+    report = load(write_feed(*stays), NOW + SIX_HOURS)
+    assert report.status == "loaded"
+    assert "1 stations no longer in the feed" in report.message
+    assert list_left(engine) == {1: NOW + SIX_HOURS}
+    assert list_prices(engine) == {(2, 1, 1739), (3, 1, 1739)}
+    assert list_stock_outs(engine) == {(3, 6)}
+
+    load(write_feed(*stays, write_pdv(4)), NOW + 2 * SIX_HOURS)
+    assert list_left(engine) == {1: NOW + SIX_HOURS}, "since it left, not since the last load"
+
+    assert load(whole, NOW + 3 * SIX_HOURS).status == "loaded"
+    assert list_left(engine) == {4: NOW + 3 * SIX_HOURS}
+    assert list_prices(engine) == {(1, 1, 1739), (2, 1, 1739), (3, 1, 1739)}
+    assert list_stock_outs(engine) == {(1, 5), (3, 6)}
+
+
+def test_a_station_that_left_is_not_among_those_of_the_last_feed(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(*(write_pdv(id_) for id_ in range(1, 9))))
+    load(write_feed(*(write_pdv(id_) for id_ in range(1, 5))))
+    assert read_state(engine).station_count == 4
+    assert load(write_feed(write_pdv(1), write_pdv(2))).status == "loaded"
+
+
+def test_only_what_changed_is_written(load: Load, make_feed: MakeFeed, engine: Engine) -> None:
+    clean, changed = make_feed(stations=100), make_feed(stations=100, changed_share=0.3)
+    load(clean)
+    report = load(changed)
+    before, after = read_expected(clean), read_expected(changed)
+    assert report.stations_written == sum(before[id_] != after[id_] for id_ in before) > 20
+    assert report.prices_written == sum(
+        before[id_].prices.get(fuel) != price for id_, one in after.items() for fuel, price in one.prices.items()
+    )
+
+
+def test_services_keep_their_number(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    def write(*names: str) -> str:
+        return f"<services>{''.join(f'<service>{name}</service>' for name in names)}</services>"
+
+    load(write_feed(write_pdv(1, write("Wifi", "Bar"))))
+    load(write_feed(write_pdv(1, write("Douches", "Bar")), write_pdv(2)))
+    with engine.connect() as connection:
+        services = {row.name: row.id for row in connection.execute(select(Service.__table__))}
+        stored = {row.id: row.services for row in connection.execute(select(Station.id, Station.services))}
+    assert services == {"Wifi": 1, "Bar": 2, "Douches": 3}
+    assert stored == {1: "|3|2|", 2: ""}
+
+
+def test_a_town_key_fits_its_column(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    load(write_feed(write_pdv(1, town="&#65018;" * 120)))  # one sign that stands for eighteen letters
+    with engine.connect() as connection:
+        town_key = connection.scalar(select(Station.town_key))
+    assert town_key is not None
+    assert 0 < len(town_key) <= Station.__table__.c.town_key.type.length
+
+
+# Stock-outs
+
+
+def test_stock_outs_are_stored_with_since_when_and_whether_for_good(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(
+        write_feed(
+            write_pdv(1, write_prix(1), write_rupture(5), write_rupture(6, "2025-07-01 08:00:00", kind="definitive")),
+            write_pdv(2, write_rupture(5, fin="2026-03-02 08:00:00")),
+            write_pdv(3, write_rupture(1, debut="")),
+        )
+    )
+    with engine.connect() as connection:
+        rows = {tuple(row) for row in connection.execute(select(StockOut.__table__))}
+    assert rows == {
+        (1, 5, datetime(2026, 3, 1, 15, 16, 2, tzinfo=UTC), False),
+        (1, 6, datetime(2025, 7, 1, 6, 0, tzinfo=UTC), True),
+        (3, 1, None, False),
+    }
+    assert read_state(engine).stock_outs_at == NOW
+
+
+def test_a_stock_out_that_changed_is_written(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    load(write_feed(write_pdv(1, write_rupture(5))))
+    load(write_feed(write_pdv(1, write_rupture(5, kind="definitive"))))
+    with engine.connect() as connection:
+        assert connection.scalars(select(StockOut.is_permanent)).all() == [True]
+
+
+def test_generated_stock_outs_are_stored_as_they_stand(load: Load, make_feed: MakeFeed, engine: Engine) -> None:
+    feed = make_feed(stations=200)
+    load(feed)
+    expected = read_expected(feed)
+    assert list_differences(expected, read(engine)) == []
+    assert sum(len(one.stock_outs) for one in expected.values()) >= 3
+
+
+def test_a_feed_that_names_no_stock_out_leaves_those_known(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    """1 and 2 ran out. The fallback feed says nothing of it; then the first feed is back, and 1 has been filled up."""
+    out, filled = write_pdv(1, write_prix(1), write_rupture(5)), write_pdv(1, write_prix(1))
+    others = write_pdv(3, write_prix(1)), write_pdv(4, write_prix(1))
+    load(write_feed(out, write_pdv(2, write_rupture(5)), *others))
+
+    report = load(write_feed(filled, write_pdv(2), *others), NOW + SIX_HOURS)
+    assert report.status == "loaded"
+    assert list_stock_outs(engine) == {(1, 5), (2, 5)}
+    assert (read_state(engine).stock_outs_at, read_state(engine).loaded_at) == (NOW, NOW + SIX_HOURS)
+
+    again = write_feed(filled, write_pdv(2), *others)
+    assert load(pack_again(again), NOW + 2 * SIX_HOURS).status == "unchanged"
+    assert load(again, NOW + 2 * SIX_HOURS).status == "unchanged"
+    assert read_state(engine).stock_outs_at == NOW
+
+    # The element of 1 is now the one of the fallback feed, letter for letter.
+    load(
+        write_feed(filled, write_pdv(2, write_rupture(5)), write_pdv(3, write_rupture(6)), others[1]),
+        NOW + 3 * SIX_HOURS,
+    )
+    assert list_stock_outs(engine) == {(2, 5), (3, 6)}
+    assert read_state(engine).stock_outs_at == NOW + 3 * SIX_HOURS
+
+
+def test_stock_outs_are_as_of_now_when_their_feed_is_unchanged(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    feed = write_feed(write_pdv(1, write_rupture(5)), write_pdv(2))
+    load(feed)
+    assert load(feed, NOW + SIX_HOURS).status == "unchanged"
+    assert read_state(engine).stock_outs_at == NOW + SIX_HOURS
+    assert load(pack_again(feed), NOW + 2 * SIX_HOURS).status == "unchanged"
+    assert read_state(engine).stock_outs_at == NOW + 2 * SIX_HOURS
+    assert list_stock_outs(engine) == {(1, 5)}
+
+
+def test_a_stock_out_that_is_over_goes(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    other = write_pdv(9, write_rupture(1))
+    load(write_feed(write_pdv(1, write_rupture(5)), write_pdv(2, write_rupture(5), write_rupture(6)), other))
+    load(write_feed(write_pdv(1, write_rupture(5, fin="2026-03-10 08:00:00")), write_pdv(2, write_rupture(6)), other))
+    assert list_stock_outs(engine) == {(2, 6), (9, 1)}
+
+
+def test_a_stock_out_that_cant_be_read_leaves_the_known_one(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(2), write_rupture(5)), write_pdv(2, write_rupture(5))))
+    report = load(write_feed(write_pdv(1, write_prix(1), write_rupture(5, debut="?")), write_pdv(2, write_rupture(5))))
+    assert list_stock_outs(engine) == {(1, 5), (2, 5)}
+    assert "rejected: 1 x stock-out: price date can't be read" in report.message
+    assert report.prices_rejected == 0
+    assert list_prices(engine) == {(1, 1, 1739)}, "its prices could be read, and one has vanished"
+
+
+def test_a_stock_out_that_begins_later_is_stored_when_its_time_has_come(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    coming = write_pdv(1, write_rupture(5, debut="2026-03-14 08:00:00"))
+    load(write_feed(coming, write_pdv(2, write_rupture(1))))
+    assert list_stock_outs(engine) == {(2, 1)}
+    load(write_feed(coming, write_pdv(2, write_rupture(1)), write_pdv(3)), NOW + timedelta(days=5))
+    assert list_stock_outs(engine) == {(1, 5), (2, 1)}
+
+
+def test_a_price_reported_ahead_of_time_is_stored_when_its_time_has_come(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    coming = write_pdv(1, write_prix(1, maj="2026-03-14 08:00:00"))
+    load(write_feed(coming, write_pdv(2)))
+    assert list_prices(engine) == set()
+    load(write_feed(coming, write_pdv(2), write_pdv(3)), NOW + timedelta(days=5))
+    assert list_prices(engine) == {(1, 1, 1739)}
+
+
+# The state
+
+
+def test_the_state_says_what_was_loaded(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    feed = write_feed(
+        write_pdv(1, write_prix(1, maj="2026-03-10 07:00:00"), write_prix(5, "?")),
+        write_pdv(2, write_prix(1, maj="2026-03-10 09:30:00")),
+        '<pdv id="x"/>',
+    )
+    load(feed)
+    state = read_state(engine)
+    assert (state.source, state.is_sample) == (str(feed), False)
+    assert (state.station_count, state.price_count) == (2, 3)
+    assert (state.newest_report_at, state.loaded_at) == (datetime(2026, 3, 10, 8, 30, tzinfo=UTC), NOW)
+    assert state.stock_outs_at is None

@@ -1,0 +1,261 @@
+"""The database is made, upgraded and opened in the one way that all of the program relies on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from db import begin_writing, open_engine, prepare_database
+from models import FUEL_NAMES, Base, EtlRun, GasType, Price, Station
+from settings import ROOT, Settings
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+STATION = {
+    "id": 1,
+    "latitude": 46.2,
+    "longitude": 5.2,
+    "address": "",
+    "town": "Bourg",
+    "zip_code": "01000",
+    "town_key": "bourg",
+    "is_motorway": False,
+    "has_automat": False,
+    "services": "",
+}
+PRICE = {"station_id": 1, "gastype_id": 1, "price": 1739, "updated_at": NOW}
+
+
+def read_pragma(connection: Connection, name: str) -> Any:
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def make_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    return config
+
+
+def list_revisions() -> list[str]:
+    return [script.revision for script in ScriptDirectory.from_config(make_config()).walk_revisions()]
+
+
+def find_differences(connection: Connection) -> list[Any]:
+    """Return what a migration would have to change for the tables to be those of the models."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return compare_metadata(context, Base.metadata)
+
+
+# Making and upgrading
+
+
+def test_a_fresh_database_has_every_table_and_the_fuels(settings: Settings) -> None:
+    engine = open_engine(settings.database)
+    prepare_database(engine)
+    assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+    with engine.connect() as connection:
+        assert {row.id: row.name for row in connection.execute(select(GasType.__table__))} == FUEL_NAMES
+    engine.dispose()
+
+
+def test_the_migrations_make_what_the_models_say(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert find_differences(connection) == []
+        connection.exec_driver_sql("DROP INDEX ix_stations_town_key")
+        connection.exec_driver_sql("ALTER TABLE stations ADD COLUMN stranger TEXT")
+        assert len(find_differences(connection)) == 2, "a difference is seen"
+
+
+@pytest.mark.parametrize("revision", list_revisions())
+def test_a_database_of_any_revision_is_upgraded_with_its_rows(settings: Settings, revision: str) -> None:
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    with begin_writing(engine) as connection:
+        connection.execute(insert(EtlRun).values(started_at=NOW, source="before"))
+    prepare_database(engine)
+    with engine.connect() as connection:
+        assert find_differences(connection) == []
+        assert connection.scalars(select(EtlRun.source)).all() == ["before"]
+    engine.dispose()
+
+
+def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(insert(Station).values(**STATION))
+    prepare_database(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Station)) == 1
+        assert connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar() == 1
+
+
+PREPARE = """
+import sys
+from db import open_engine, prepare_database
+import alembic.command
+engine = open_engine(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+prepare_database(engine)
+"""
+
+
+def test_two_processes_may_make_the_database_at_once(settings: Settings) -> None:
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", PREPARE, settings.database],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    cwd=ROOT,
+                )
+            )
+            for _ in range(2)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    engine = open_engine(settings.database)
+    with engine.connect() as connection:
+        assert find_differences(connection) == []
+        assert connection.scalar(select(func.count()).select_from(GasType)) == 6
+    engine.dispose()
+
+
+# Connections
+
+
+def test_every_connection_waits_checks_keys_and_lets_readers_go_on(engine: Engine) -> None:
+    with engine.connect() as first, engine.connect() as second, begin_writing(engine) as writer:
+        for connection in (first, second, writer):
+            assert read_pragma(connection, "foreign_keys") == 1
+            assert read_pragma(connection, "busy_timeout") == 30_000
+            assert read_pragma(connection, "journal_mode") == "wal"
+            assert read_pragma(connection, "synchronous") == 1, "NORMAL: enough with WAL"
+
+
+def test_a_price_needs_its_station_and_its_fuel(engine: Engine) -> None:
+    with pytest.raises(IntegrityError), begin_writing(engine) as connection:
+        connection.execute(insert(Price).values(**PRICE))
+    with begin_writing(engine) as connection:
+        connection.execute(insert(Station).values(**STATION))
+    with pytest.raises(IntegrityError), begin_writing(engine) as connection:
+        connection.execute(insert(Price).values(**PRICE | {"gastype_id": 7}))
+
+
+def test_prices_go_with_their_station(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(insert(Station).values(**STATION))
+        connection.execute(insert(Price).values(**PRICE))
+    with begin_writing(engine) as connection:
+        connection.execute(delete(Station))
+        assert connection.scalar(select(func.count()).select_from(Price)) == 0
+
+
+def test_opening_an_engine_makes_no_file(tmp_path: Path) -> None:
+    open_engine(f"sqlite:///{tmp_path / 'db.sqlite3'}").dispose()
+    assert list(tmp_path.iterdir()) == []
+
+
+# Transactions
+
+
+def test_a_writer_waits_for_another(engine: Engine) -> None:
+    """It begins by taking its turn, so that what it reads is what the other one wrote."""
+    asking, inside = threading.Event(), threading.Event()
+    seen: list[int | None] = []
+
+    def write() -> None:
+        asking.set()
+        with begin_writing(engine) as connection:
+            inside.set()
+            seen.append(connection.scalar(select(func.count()).select_from(Station)))
+            connection.execute(insert(Station).values(**STATION | {"id": 2}))
+
+    second = threading.Thread(target=write)
+    with begin_writing(engine) as connection:
+        second.start()
+        assert asking.wait(10)
+        connection.execute(insert(Station).values(**STATION))
+        assert not inside.wait(0.3)
+    assert inside.wait(10)
+    second.join(10)
+    assert seen == [1]
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Station)) == 2
+
+
+def test_a_writer_that_fails_leaves_nothing(engine: Engine) -> None:
+    def fail(connection: Connection) -> None:
+        connection.execute(insert(Station).values(**STATION))
+        connection.exec_driver_sql("CREATE TABLE stranger (id INTEGER)")
+        raise LookupError
+
+    with pytest.raises(LookupError), begin_writing(engine) as connection:
+        fail(connection)
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(Station)) == 0
+    assert "stranger" not in inspect(engine).get_table_names(), "tables are rolled back too"
+
+
+def test_a_reader_keeps_one_snapshot_while_another_writes(engine: Engine) -> None:
+    count = select(func.count()).select_from(Station)
+    with engine.connect() as reader:
+        assert reader.scalar(count) == 0
+        with begin_writing(engine) as connection:
+            connection.execute(insert(Station).values(**STATION))
+        assert reader.scalar(count) == 0
+        reader.rollback()
+        assert reader.scalar(count) == 1
+
+
+# Values
+
+
+def test_an_instant_is_kept_in_utc_and_comes_back_aware(engine: Engine) -> None:
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
+    with begin_writing(engine) as connection:
+        connection.execute(insert(EtlRun).values(started_at=elsewhere))
+        assert connection.scalar(select(EtlRun.started_at)) == NOW
+        assert connection.scalar(select(EtlRun.started_at)).utcoffset() == timedelta(0)
+        raw = connection.exec_driver_sql("SELECT started_at FROM etl_runs").scalar()
+    assert raw == "2026-03-10 12:00:00.000000"
+
+
+def test_an_instant_without_a_zone_is_refused(engine: Engine) -> None:
+    with pytest.raises(StatementError, match="needs a time zone"), begin_writing(engine) as connection:
+        connection.execute(insert(EtlRun).values(started_at=NOW.replace(tzinfo=None)))
+
+
+def test_the_number_of_a_run_is_never_used_again(engine: Engine) -> None:
+    ids = []
+    for _ in range(2):
+        with begin_writing(engine) as connection:
+            connection.execute(insert(EtlRun).values(started_at=NOW))
+            ids.append(connection.scalar(select(func.max(EtlRun.id))))
+            connection.execute(delete(EtlRun))
+    assert ids == [1, 2]
