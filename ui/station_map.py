@@ -121,15 +121,8 @@ def _find_zoom(radius_km: float, latitude: float) -> float:
 
 def _find_clicked(event: Any) -> int | None:
     objects = (event.selection.get("objects") or {}).get(_LAYER) or []
-    if not objects:
-        st.session_state.pop("clicked_station", None)
-        return None
-    station_id = objects[0].get("id")
-    # The selection stays when the visitor comes back to this page: only a new click leads away.
-    if not isinstance(station_id, int) or st.session_state.get("clicked_station") == station_id:
-        return None
-    st.session_state["clicked_station"] = station_id
-    return station_id
+    station_id = objects[0].get("id") if objects else None
+    return station_id if isinstance(station_id, int) else None
 
 
 def _show_legend() -> None:
