@@ -10,7 +10,10 @@ TESTS ?= tests
 run: $(VENV)/.runs
 	$(BIN)/streamlit run app.py
 
+# Without a browser on the machine, Playwright fetches one where it can; where not, the tests that need it say so.
 test: $(VENV)/.tests
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+		$(BIN)/playwright install chromium || true
 	$(BIN)/python -m pytest $(TESTS)
 
 bench: $(VENV)/.tests
