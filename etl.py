@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, selec
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import begin_writing, open_engine, prepare_database
-from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning
+from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning, SettingRefused
 from feed.archive import Progress, open_archive
 from feed.download import Archive, Validators, fetch_archive, hide_password
 from feed.sample import make_sample
@@ -86,8 +86,7 @@ def run_load(
             raise
         if report.is_success and report.source != SAMPLE_FEED:
             write_lastjob(settings, now())
-    level = logging.INFO if report.is_success else logging.WARNING
-    logger.log(level, "load status=%s source=%s message=%r", report.status, report.source, report.message)
+    logger.info("load status=%s source=%s message=%r", report.status, report.source, report.message)
     return report
 
 
@@ -203,7 +202,7 @@ def _load_first(
         try:
             return _load_from(engine, run_id, source, now, on_progress, after=errors)
         except FeedError as error:
-            logger.warning("feed source=%s error=%r", hide_password(source), str(error))
+            logger.info("feed source=%s error=%r", hide_password(source), str(error))
             errors.append(error)
     message = "; then ".join(dict.fromkeys(str(error) for error in errors))
     # Refused only when no feed was out of reach: then trying again soon is of no use.
@@ -330,9 +329,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="etl.py", description="Load the national feed of fuel prices once.")
     parser.add_argument("--feed", metavar="URL_OR_FILE", help="load this feed instead of the one in the settings")
     options = parser.parse_args(arguments)
-    set_up_logging(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    set_up_logging(logging.WARNING)
     try:
         settings = read_settings()
+        if options.feed is not None and not options.feed.strip():
+            raise SettingRefused("--feed names no feed")
         if options.feed:
             settings = settings.model_copy(update={"feed_url": options.feed})
         settings.state_dir.mkdir(parents=True, exist_ok=True)

@@ -111,6 +111,8 @@ class Starter:
             self._process, self._ended_at = None, now
             logger.warning("start error=%r", str(error))
             return False
+        # Waited for, so that a process that was killed is gone from the system and not only ended.
+        threading.Thread(target=self._process.wait, name="reaper", daemon=True).start()
         logger.info("start pid=%d", self._process.pid)
         return True
 

@@ -66,6 +66,8 @@ def fetch_archive(
             seconds = MAX_SECONDS if max_seconds is None else max_seconds
             validators = _download_in_time(source, known, file, seconds)
             yield None if validators is None else _finish(file, validators)
+    elif "://" in source and scheme != "file":
+        raise FeedUnreachable(f"{hide_password(source)} is no address of a feed: https, http or file, or a path")
     else:
         try:
             local: IO[bytes] = _find_file(source).open("rb")

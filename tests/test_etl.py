@@ -288,7 +288,7 @@ CASES: dict[str, tuple[Callable[[World], str], Literal["refused", "failed"], str
             FeedDamage.HTML: "damaged or no zip",
             FeedDamage.EMPTY: "damaged or no zip",
             FeedDamage.TRUNCATED_ZIP: "damaged or no zip",
-            FeedDamage.NO_XML: "no XML files",
+            FeedDamage.NO_XML: "no XML file",
             FeedDamage.TWO_XML: "2 XML files",
             FeedDamage.ZIP_BOMB: "compressed more than 200 times",
             FeedDamage.PATH_TRAVERSAL: "outside itself",

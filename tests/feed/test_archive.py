@@ -78,7 +78,7 @@ LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
         ),
         (replace_at_end(GOOD, CENTRAL, 8, "<H", 1), "can't be read"),  # says that it is encrypted
         (replace_at_end(GOOD, CENTRAL, 10, "<H", 99), "can't be read"),  # an unknown compression
-        (write_zip("LISEZMOI.txt"), "no XML files instead of one"),
+        (write_zip("LISEZMOI.txt"), "holds no XML file"),
         (write_zip(NAME, "zweite.xml"), "2 XML files instead of one"),
         (write_zip("../../evil.xml"), "outside itself"),
         (write_zip("/etc/evil.xml"), "outside itself"),
