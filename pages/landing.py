@@ -43,9 +43,10 @@ def main() -> None:
         freshness = get_freshness(connection)
         figures = list_national_figures(connection)
     st.title(_("What does fuel cost near you?"), anchor=False)
-    st.markdown(_("Today's official prices of every filling station in France, the cheapest first."))
+    st.markdown(_("The official prices of every filling station in France, the cheapest first."))
     show_state(freshness)
     show_search()
+    restore_place()
     st.session_state["search"] = {name: st.query_params[name] for name in SEARCH if name in st.query_params}
     if freshness is None:
         return
@@ -87,23 +88,33 @@ def show_search() -> None:
                 wrap=True,
             )
             st.segmented_control(
-                _("Within"),
+                _("Within, in km"),
                 RADII_KM,
                 default=RADIUS_KM,
                 required=True,
-                format_func="{} km".format,
+                format_func=str,
                 key="radius",
                 bind="query-params",
                 wrap=True,
             )
 
 
+def restore_place() -> None:
+    """Take up the place of before, which the navigation drops from the address, as long as the text is the same."""
+    before = st.session_state.get("search", {})
+    if before.get("q", "") != st.session_state["q"] or {"at", "in"} & set(st.query_params):
+        return
+    for name in ("at", "in"):
+        if name in before:
+            st.query_params[name] = before[name]
+
+
 def forget_place() -> None:
     """A new text takes the place of the town chosen for the former one, and of "near me"."""
     for name in ("at", "in"):
         st.query_params.pop(name, None)
-    st.session_state.pop("refusal", None)
-    st.session_state.pop("rows_shown", None)
+    for name in ("refusal", "rows_shown", "search"):
+        st.session_state.pop(name, None)
 
 
 def take_position(position: Position) -> None:
@@ -142,7 +153,11 @@ def choose_place() -> Place | None:
     except PlaceUnknown:
         st.info(
             _("Check the spelling, try the postcode or its first digits, or a larger town nearby."),
-            title=_("No station in a place called “{query}”").format(query=escape(query)),
+            title=(
+                _("No station at a postcode that begins with {digits}").format(digits=escape(query))
+                if query.isdigit()
+                else _("No station in a place called “{query}”").format(query=escape(query))
+            ),
             icon=":material/search_off:",
         )
         return None
@@ -231,8 +246,10 @@ def summarize(nearby: NearbyPrices) -> str:
 
 
 def show_nothing_found(radius_km: int, place: Place) -> None:
-    st.info(_("No station here sells this fuel. Try another fuel or a wider circle."), icon=":material/search_off:")
-    if not place.zip_prefixes and radius_km < RADII_KM[-1]:
+    if place.zip_prefixes or radius_km == RADII_KM[-1]:
+        st.info(_("No station here sells this fuel. Try another fuel or another place."), icon=":material/search_off:")
+    else:
+        st.info(_("No station here sells this fuel. Try another fuel or a wider circle."), icon=":material/search_off:")
         st.button(
             _("Search within {radius} km").format(radius=RADII_KM[-1]), on_click=widen, icon=":material/zoom_out_map:"
         )

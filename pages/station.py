@@ -56,6 +56,7 @@ def main() -> None:
         show_state(freshness)
         return
     now = datetime.now(UTC)
+    st.set_page_config(page_title=f"{name_station(station.address, station.town)} · Carburoam")
     st.title(escape(name_station(station.address, station.town)), anchor=False)
     st.markdown(f"{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
     show_state(freshness)

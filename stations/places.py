@@ -35,13 +35,13 @@ def find_places(connection: Connection, query: str) -> tuple[Place, ...]:
     """Return the places that a text can mean; one if it is clear, else the larger ones first.
 
     Towns are known by the stations in them: the exact name (case, accents, hyphens and St/Saint aside), else names
-    that begin with the text, else names in which a word begins with it. Two digits or more are a postcode.
+    that begin with the text, else names in which a word begins with it. Digits are a postcode or the beginning of one.
 
     Raises PlaceUnknown: no station is there.
     """
     text = _ADDRESS_REST.sub(r"\1", " ".join(query[:MAX_QUERY_LENGTH].split()))
     digits = text.replace(" ", "")
-    if re.fullmatch("[0-9]{2,5}|2[AaBb]", digits):
+    if re.fullmatch("[0-9]{1,5}|2[AaBb]", digits):
         return (_find_postcode(connection, digits.upper()),)
     key = make_town_key(text)
     if len(key) < 2:
@@ -74,7 +74,13 @@ def _find_postcode(connection: Connection, digits: str) -> Place:
     place = _make_place(rows)
     if len(digits) == 5:
         return replace(place, name=f"{digits} {place.name}")
-    return replace(place, name=DEPARTMENTS.get(digits, f"{digits}…"), zip_prefixes=prefixes)
+    departments = {find_department(row.zip_code) for row in rows}
+    return replace(
+        place,
+        name=DEPARTMENTS.get(digits, f"{digits}…"),
+        department=place.department if len(departments) == 1 else "",
+        zip_prefixes=prefixes,
+    )
 
 
 def _list_towns(connection: Connection, condition: ColumnElement[bool]) -> tuple[Place, ...]:

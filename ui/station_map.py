@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape as escape_html
 from math import cos, log2, radians
+from textwrap import wrap
 from typing import Any
 
 import pydeck as pdk
@@ -99,12 +100,14 @@ def _get_theme() -> str:
 
 
 def _make_record(row: PriceRow) -> dict[str, Any]:
-    name = name_station(row.address, row.town)
-    lines = [name, row.town if row.town not in name else ""]
+    # The price first, in short lines: near the rim of the map the rest of a tooltip is cut off.
+    lines = []
     if row.price_milli_eur is not None:
         lines.append(format_price(row.price_milli_eur))
     if row.difference_milli_eur is not None:
-        lines[-1] += f" ({format_difference(row.difference_milli_eur)})"
+        lines.append(format_difference(row.difference_milli_eur))
+    name = name_station(row.address, row.town)
+    lines += [*wrap(name, 20, break_long_words=False, break_on_hyphens=False), row.town if row.town not in name else ""]
     return {
         "id": row.station_id,
         "position": [round(row.longitude, 5), round(row.latitude, 5)],

@@ -21,13 +21,13 @@ def get_map(page: Page) -> Locator:
 def point_at(page: Page, station: KnownStation, centre: Point, radius_km: float) -> Point:
     """Move the mouse onto a station of the map until its label says that it is there; return where that is."""
     get_map(page).scroll_into_view_if_needed()
-    label = page.locator(".deck-tooltip", has_text=station.address)
+    label = page.locator(".deck-tooltip")
 
     def is_labelled() -> bool:
         x, y = _find_pixel(get_map(page), (station.latitude, station.longitude), centre, radius_km)
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
-        return label.is_visible()
+        return label.is_visible() and station.address in " ".join(label.inner_text().split()).replace("\u2060", "")
 
     wait_until(is_labelled, 30)
     return _find_pixel(get_map(page), (station.latitude, station.longitude), centre, radius_km)

@@ -17,7 +17,7 @@ STREAMLITS_OWN: dict[tuple[str, str], str] = {}
 # The map, of which Streamlit hides that it has the focus (it can be moved with the arrow keys then).
 MAPS_OWN = ("deck-events-root", "mapboxgl-canvas")
 FUELS = ("E10", "Gazole")
-RADII = ("2 km", "5 km", "10 km", "20 km", "50 km")
+RADII = ("2", "5", "10", "20", "50")
 HEADING = "E10 à moins de 10 km de Guéret (Creuse)"
 
 

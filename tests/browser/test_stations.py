@@ -16,7 +16,7 @@ from browser.feeds import EAST, GUERET, WEST
 from browser.maps import click_on_map, point_at
 from browser.visit import Open, expect_answer, expect_query, expect_station
 
-SEARCH = "/?q=gueret&radius=2+km"
+SEARCH = "/?q=gueret&radius=2"
 HEADING = "E10 à moins de 2 km de Guéret (Creuse)"
 
 

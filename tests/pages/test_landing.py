@@ -94,7 +94,7 @@ def test_without_a_search_the_page_offers_towns_and_shows_the_country(app: Count
 def test_a_town_shows_the_stations_around_it_cheapest_first(app: Country, fuel: str, radius_km: int) -> None:
     offers = list_offers(app, fuel, *find_centre(app, *LYON), radius_km)
     assert len(offers) > 2
-    at = visit(q="lyon", fuel=fuel, radius=f"{radius_km} km")
+    at = visit(q="lyon", fuel=fuel, radius=str(radius_km))
     rows = list_rows(at)
     shown = [
         (write_price(offer.price_milli_eur), f"{offer.station.address}\n") for offer in offers[: min(10, len(rows))]
@@ -154,7 +154,7 @@ def test_another_fuel_or_radius_changes_the_answer_as_its_address_would(app: Cou
     assert [row[0].split("\n")[0] for row in after][: len(offers)] == [
         write_price(offer.price_milli_eur) for offer in offers
     ]
-    assert list_answer(visit(q="lyon", fuel="GPLc", radius="50 km")) == after
+    assert list_answer(visit(q="lyon", fuel="GPLc", radius="50")) == after
 
 
 def test_a_department_is_searched_by_its_digits_without_distances(app: Country) -> None:
@@ -232,14 +232,14 @@ def test_a_place_without_the_fuel_offers_a_wider_circle(own_app: Country) -> Non
     ]
     (button,) = (button for button in at.main.button if button.label == "Search within 50 km")
     run(button.click())
-    assert at.query_params["radius"] == "50 km"
+    assert at.query_params["radius"] == "50"
     assert len(list_rows(at)) == 1
 
 
 def test_nothing_within_the_widest_circle_offers_no_wider_one(app: Country) -> None:
-    at = visit(at="0,0", radius="50 km")
+    at = visit(at="0,0", radius="50")
     assert [box.value for box in at.main.info] == [
-        "No station here sells this fuel. Try another fuel or a wider circle."
+        "No station here sells this fuel. Try another fuel or another place."
     ]
     assert not at.main.button
 
@@ -273,7 +273,7 @@ def test_a_damaged_address_is_answered_as_if_it_said_nothing(app: Country) -> No
 
 
 def test_parameters_that_stand_several_times_in_an_address_break_nothing(app: Country) -> None:
-    at = visit(q=["lyon", "paris"], fuel=["E10", "x"], radius=["5 km", "10 km"], lang=["EN", "FR"], at=["x", "y"])
+    at = visit(q=["lyon", "paris"], fuel=["E10", "x"], radius=["5", "10"], lang=["EN", "FR"], at=["x", "y"])
     assert at.title
 
 
@@ -403,7 +403,7 @@ def test_a_position_that_is_refused_is_answered_by_a_sentence_of_its_own(
 
 
 def test_ten_stations_are_shown_at_first_and_twenty_more_at_a_click(app: Country) -> None:
-    at = visit(q="lyon", radius="50 km")
+    at = visit(q="lyon", radius="50")
     assert len(list_rows(at)) == 10
     total = int(at.main.caption[0].value.split()[0])
     assert 10 < total < 50
@@ -472,7 +472,7 @@ def test_choosing_a_language_turns_the_whole_page(app: Country) -> None:
     assert find_other_language(list_texts(at), "fr") == []
 
 
-@pytest.mark.parametrize("query", [{"q": "lyon"}, {"q": "69", "radius": "50 km"}, {"at": "45.75,4.85"}], ids=str)
+@pytest.mark.parametrize("query", [{"q": "lyon"}, {"q": "69", "radius": "50"}, {"at": "45.75,4.85"}], ids=str)
 def test_a_rerun_asks_the_database_at_most_ten_times(
     monkeypatch: pytest.MonkeyPatch, country: Country, query: dict[str, str]
 ) -> None:
@@ -490,3 +490,19 @@ def test_a_rerun_asks_the_database_at_most_ten_times(
         run(at)
     assert list_rows(at)
     assert 3 <= len(questions) <= 10, "\n".join(questions)
+
+
+def test_the_place_is_taken_up_again_when_the_navigation_dropped_it_from_the_address(app: Country) -> None:
+    at = visit(at="45.75,4.85")
+    before = at.main.subheader[0].value
+    del at.query_params["at"]
+    run(at)
+    assert at.query_params["at"] == "45.75,4.85"
+    assert at.main.subheader[0].value == before
+
+
+def test_a_new_text_takes_the_place_of_a_position(app: Country) -> None:
+    at = visit(at="45.75,4.85")
+    run(at.get_by_key("q").set_value("lyon"))
+    assert "at" not in at.query_params
+    assert "Lyon" in at.main.subheader[0].value

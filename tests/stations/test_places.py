@@ -320,3 +320,15 @@ def test_a_postcode_with_its_town_and_a_town_with_its_arrondissement_are_underst
 ) -> None:
     add_stations(connection, "Lyon", "69003")
     assert [place.name for place in find_places(connection, query)] == [name]
+
+
+def test_first_digits_that_two_departments_share_name_neither(connection: Connection) -> None:
+    add_stations(connection, "Ajaccio", "20000", 3)
+    add_stations(connection, "Bastia", "20600")
+    (place,) = find_places(connection, "20")
+    assert (place.name, place.department, place.zip_prefixes) == ("20…", "", ("20",))
+
+
+def test_one_digit_is_the_beginning_of_a_postcode(connection: Connection) -> None:
+    add_stations(connection, "Nice", "06000")
+    assert find_places(connection, "0")[0].zip_prefixes == ("0",)
