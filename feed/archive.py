@@ -54,7 +54,8 @@ def _find_xml(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
             raise FeedRefused("the archive names a file outside itself")
     found = [member for member in members if member.filename.lower().endswith(".xml")]
     if len(found) != 1:
-        raise FeedRefused(f"the archive holds {len(found)} XML files instead of one" if found else "the archive holds no XML file")
+        holds = f"{len(found)} XML files instead of one" if found else "no XML file"
+        raise FeedRefused(f"the archive holds {holds}")
     size, packed = found[0].file_size, max(found[0].compress_size, 1)
     if size > MAX_XML_BYTES:
         raise FeedRefused(f"the XML would be larger than {MAX_XML_BYTES // 1_000_000} MB")
