@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 
 from models import FUEL_NAMES
 from settings import ROOT
-from ui.texts import CATALOGUE, LANGUAGES, SOURCE_LANGUAGE
+from translations import CATALOGUE, LANGUAGES, SOURCE_LANGUAGE
 
 PAGES = sorted([*(ROOT / "ui").glob("*.py"), *(ROOT / "pages").glob("*.py")])
 PROGRAM = [*ROOT.glob("*.py"), *(path for path in ROOT.glob("*/*.py") if path.parent.name not in ("tests", "bench"))]
