@@ -7,7 +7,22 @@ CarburoamError
 │   └── FeedRefused       it was fetched, or would lead somewhere, and must not be loaded
 ├── LoadRunning           another load holds the load lock
 ├── PlaceUnknown          no station is known at the place that was asked for
-└── StationUnknown        no station has this id
+├── StationUnknown        no station has this id
+├── MailRefused           a mail could not be sent now; it is kept and tried again
+└── AccountError          an account was asked for what it can't give
+    ├── UsernameRefused   not of the form of a username
+    ├── UsernameTaken     another driver has it
+    ├── EmailRefused      not an e-mail address
+    ├── EmailTaken        another account has it (said only where no mail can be sent)
+    ├── NameRefused       empty or too long
+    ├── PasswordRefused   too short, too long, too common, or it holds the username
+    ├── FigureRefused     a figure of the vehicle that no vehicle has
+    ├── PasswordWrong     not the password of this account
+    ├── LoginRefused      no account has this name and this password
+    ├── AccountUnconfirmed  the password is right, but its address was never confirmed
+    ├── TooManyTries      wait before trying again
+    ├── CodeWrong         not the code that was mailed
+    └── CodeExpired       too old, tried too often, spent, or never asked for
 """
 
 from __future__ import annotations
@@ -43,3 +58,75 @@ class PlaceUnknown(CarburoamError):
 
 class StationUnknown(CarburoamError):
     """No station has the id that was asked for."""
+
+
+class MailRefused(CarburoamError):
+    """A mail could not be sent now; it is kept and tried again."""
+
+
+class AccountError(CarburoamError):
+    """An account was asked for what it can't give."""
+
+
+class UsernameRefused(AccountError):
+    """The text has not the form of a username."""
+
+
+class UsernameTaken(AccountError):
+    """Another driver has this username."""
+
+
+class EmailRefused(AccountError):
+    """The text is no e-mail address."""
+
+
+class EmailTaken(AccountError):
+    """Another account has this address."""
+
+
+class NameRefused(AccountError):
+    """The name is empty or too long."""
+
+
+class PasswordRefused(AccountError):
+    """The password breaks a rule: `rule` is one of short, long, common, username."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+class FigureRefused(AccountError):
+    """A figure of the vehicle lies outside of what vehicles have; the text names the figure."""
+
+
+class PasswordWrong(AccountError):
+    """The password is not the one of this account."""
+
+
+class LoginRefused(AccountError):
+    """No account has this name and this password; which of them is wrong is not said."""
+
+
+class AccountUnconfirmed(AccountError):
+    """The password is right, but the account's address was never confirmed."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(str(user_id))
+        self.user_id = user_id
+
+
+class TooManyTries(AccountError):
+    """There were too many tries; `wait_seconds` says how long to wait."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(f"{wait_seconds:.0f}")
+        self.wait_seconds = wait_seconds
+
+
+class CodeWrong(AccountError):
+    """This is not the code that was mailed."""
+
+
+class CodeExpired(AccountError):
+    """The code is too old, was tried too often or spent, or none was ever asked for."""

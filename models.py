@@ -168,6 +168,100 @@ class EtlRun(Base):
     message: Mapped[str] = mapped_column(Text, default="")
 
 
+class User(Base):
+    """A driver, without anything that lets one log in; ids are never used again."""
+
+    __tablename__ = "users"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(30), doc="as the driver writes it")
+    username_key: Mapped[str] = mapped_column(String(90), unique=True, doc="NFKC, case-folded")
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(254), unique=True, doc="case-folded")
+    name: Mapped[str] = mapped_column(String(80))
+    language: Mapped[str] = mapped_column(String(2), default="fr")
+    created_at: Mapped[datetime]
+    litres_per_100km: Mapped[float | None]
+    km_per_year: Mapped[int | None]
+    tank_litres: Mapped[int | None]
+
+
+class Credential(Base):
+    """What lets a driver log in, one to one with `users`."""
+
+    __tablename__ = "credentials"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(String(80), doc="bcrypt")
+    role: Mapped[str] = mapped_column(String(10), default="driver", doc="driver or admin")
+    confirmed_at: Mapped[datetime | None] = mapped_column(doc="when the address was confirmed; none: can't log in")
+
+
+class FollowedGasType(Base):
+    """A fuel that a driver follows."""
+
+    __tablename__ = "followed_gas_types"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
+
+
+class VerificationCode(Base):
+    """The one open code of an account for a purpose."""
+
+    __tablename__ = "verification_codes"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(10), primary_key=True, doc="confirm, password or email")
+    code_hash: Mapped[str] = mapped_column(String(64), doc="keyed with the secret key, bound to account and purpose")
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    payload: Mapped[str] = mapped_column(String(254), default="", doc="the new address, for the purpose email")
+
+
+class LoginSession(Base):
+    """A browser in which a driver is logged in; the cookie holds what hashes to `token_hash`."""
+
+    __tablename__ = "login_sessions"
+    __table_args__ = (Index("ix_login_sessions_user_id", "user_id"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True, doc="SHA-256 of the session id")
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    browser: Mapped[str] = mapped_column(String(120), default="")
+
+
+class Attempt(Base):
+    """How often something that is limited was done; `subject_hash` hides whose account or address it was."""
+
+    __tablename__ = "attempts"
+
+    subject_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    times: Mapped[int]
+    last_at: Mapped[datetime]
+    window_began_at: Mapped[datetime]
+
+
+class OutboxMail(Base):
+    """A mail still to be sent; the row goes when it was."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_next_try_at", "next_try_at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(120), doc="the same at every try, so that a second one is known")
+    recipient: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime] = mapped_column(doc="a worker that takes it moves this ahead first")
+
+
 def make_town_key(town: str) -> str:
     """Return the form under which a town is stored and looked up: no case, accents, punctuation or abbreviation.
 

@@ -199,7 +199,7 @@ class Scheduler:
         engine = db.open_engine(self._settings.database)
         last_success = self._find_last_success(engine)
         failures = 0
-        while self._wait_until_due(last_success, failures):
+        while self._wait_until_due(engine, last_success, failures):
             try:
                 succeeded = self._load(engine)
             except Exception:
@@ -226,8 +226,11 @@ class Scheduler:
             is_loaded = False
         return read_lastjob(self._settings, datetime.now(UTC)) if is_loaded else None
 
-    def _wait_until_due(self, last_success: datetime | None, failures: int) -> bool:
-        """Wait, in steps of a minute since the clock may be set; return False when asked to stop."""
+    def _wait_until_due(self, engine: Engine, last_success: datetime | None, failures: int) -> bool:
+        """Wait, in steps of a minute since the clock may be set; return False when asked to stop.
+
+        At each step the mails are sent that an app left behind.
+        """
         interval = self._settings.refresh_seconds
         retry_at = time.monotonic() + compute_pause(failures, self._first_retry_seconds, interval) if failures else None
         while not self._stop.is_set():
@@ -237,8 +240,18 @@ class Scheduler:
                 seconds = compute_wait(datetime.now(UTC), last_success, interval)
             if seconds <= 0:
                 return True
+            self._sweep_mails(engine)
             self._stop.wait(min(seconds, 60.0))
         return False
+
+    def _sweep_mails(self, engine: Engine) -> None:
+        import mail
+
+        try:
+            mail.send_due(engine, self._settings)
+        except Exception:
+            # Loads go on, whatever keeps a mail from going; it is still in the outbox.
+            logger.exception("mails status=failed")
 
     def _load(self, engine: Engine) -> bool:
         import db

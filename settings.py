@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import SettingRefused
@@ -34,6 +36,11 @@ class Settings(BaseSettings):
     refresh_seconds: int = Field(default=21_600, ge=10, le=7 * 86_400)
     contact: str = Field(default="", max_length=200)
     map_tiles: str = ""
+    secret_key: SecretStr = SecretStr("")
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = Field(default="carburoam@localhost", max_length=254)
+    base_url: str = "http://localhost:8501"
+    trusted_proxies: str = ""
 
     @field_validator("state_dir")
     @classmethod
@@ -47,6 +54,45 @@ class Settings(BaseSettings):
             raise ValueError("must be an https:// address with {z}, {x} and {y} in it")
         return value
 
+    @field_validator("secret_key")
+    @classmethod
+    def _require_long_key(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("must have 32 characters or more")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _require_smtp(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value.get_secret_value() and not (parts.scheme in ("smtp", "smtps") and parts.hostname):
+            raise ValueError("must be smtp://user:password@host:port or smtps://...")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _strip_base_url(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _require_networks(cls, value: str) -> str:
+        for part in filter(None, value.replace(",", " ").split()):
+            ip_network(part, strict=False)
+        return value
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The addresses whose X-Forwarded-For counts."""
+        return tuple(ip_network(part, strict=False) for part in self.trusted_proxies.replace(",", " ").split())
+
+    @property
+    def can_mail(self) -> bool:
+        """Whether a mail server is set; without one, mails are written to files and addresses can't be confirmed."""
+        return bool(self.smtp_url.get_secret_value())
+
     @property
     def database(self) -> str:
         """The SQLAlchemy URL of the database: SQLite in the state dir unless another was named."""
@@ -59,7 +105,10 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """Return this process's environment with these settings in it, for a process that is to have the same."""
-        ours = {f"CARBUROAM_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields}
+        ours = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            ours[f"CARBUROAM_{name.upper()}"] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
         return os.environ | ours
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +29,24 @@ def read_lastjob(settings: Settings, now: datetime) -> datetime | None:
 def write_lastjob(settings: Settings, now: datetime) -> None:
     """Note that a load succeeded at `now`."""
     write_line(settings.lastjob_file, now.astimezone(UTC).isoformat(timespec="seconds"))
+
+
+def read_secret_key(settings: Settings) -> bytes:
+    """Return the key that signs cookies and codes: the one of the settings, else one made once and kept in a file.
+
+    Several processes may ask for it first at once; all of them get the same.
+    """
+    if key := settings.secret_key.get_secret_value():
+        return key.encode()
+    path = settings.state_dir / "secret.key"
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)  # unlike a rename, this never replaces the key of another process
+        draft.unlink()
+    return path.read_text(encoding="ascii").strip().encode()
 
 
 def write_line(path: Path, line: str) -> None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from pydantic import SecretStr
+from sqlalchemy import Engine, Row, select
 
+from accounts import passwords
+from accounts.registration import Registration, confirm_account, register
 from db import open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
+from models import OutboxMail
 from settings import ROOT, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 REAL_FEEDS = Path(os.environ.get("CARBUROAM_TEST_FEEDS", ROOT.parent / "shared" / "feeds"))
 FIRST_ID = 1_000_001  # of generated stations that stand for real ones
 
+KEY = b"k" * 32
+PASSWORD = "correct horse battery"
+
 MakeFeed = Callable[..., Path]
+MakeDriver = Callable[..., int]
+ReadMails = Callable[[], list[Row[Any]]]
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +39,12 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             monkeypatch.delenv(name)
     monkeypatch.setenv("CARBUROAM_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "ROUNDS", 4)
+    passwords._get_idle_hash.cache_clear()
 
 
 @pytest.fixture
@@ -68,3 +84,41 @@ def real_feeds() -> list[Path]:
     if len(feeds) != 3:
         pytest.skip(f"the real snapshots are not in {REAL_FEEDS.name}/ beside the project")
     return feeds
+
+
+@pytest.fixture
+def mailing(settings: Settings) -> Settings:
+    """Settings with a mail server, at which nobody listens: mails stay in the outbox."""
+    return settings.model_copy(update={"smtp_url": SecretStr("smtp://127.0.0.1:1")})
+
+
+@pytest.fixture
+def read_mails(engine: Engine) -> ReadMails:
+    """Give a function that returns the mails in the outbox, the oldest first."""
+
+    def read() -> list[Row[Any]]:
+        with engine.connect() as connection:
+            return list(connection.execute(select(OutboxMail.__table__).order_by(OutboxMail.id)))
+
+    return read
+
+
+@pytest.fixture
+def make_driver(engine: Engine, mailing: Settings, read_mails: ReadMails) -> MakeDriver:
+    """Give a function that registers and confirms a driver and returns the id."""
+
+    def make(username: str = "ada", email: str = "", now: datetime = NOW) -> int:
+        form = Registration(username, email or f"{username}@mailbox.org", username.title(), PASSWORD)
+        opening = register(engine, mailing, KEY, form, address=None, now=now)
+        assert opening.user_id is not None
+        confirm_account(engine, KEY, opening.user_id, find_code(read_mails()[-1].text), now)
+        return opening.user_id
+
+    return make
+
+
+def find_code(text: str) -> str:
+    """Return the code that the text of a mail holds."""
+    match = re.search(r"^([A-Z0-9]{8})$", text, re.MULTILINE)
+    assert match is not None, text
+    return match[1]

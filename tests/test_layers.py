@@ -17,13 +17,13 @@ import pytest
 
 from settings import ROOT
 
-FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles")
+FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles", "translations")
 PACKAGES = ("accounts", "stations", "prices", "feed")
 ABOVE = ("ui", "pages", "app")
 KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": ()}
 # What a page may build on: it holds no query, so that it needs neither the database's library nor the feed.
 FOR_PAGES = ("ui", "accounts", "stations", "prices", "etl", "scheduler", "settings", "models", "errors", "statefiles")
-FOR_UI = (*FOR_PAGES, "db", "logs", "mail")
+FOR_UI = (*FOR_PAGES, "db", "logs", "mail", "translations")
 
 
 def list_files(*names: str) -> list[Path]:

@@ -29,6 +29,7 @@ from sqlalchemy import Engine, insert
 import etl
 from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
+from mail import queue_mail
 from models import Station
 from scheduler import START_PAUSE_SECONDS, Starter, compute_pause, compute_wait, is_running
 from settings import ROOT, Settings
@@ -805,3 +806,18 @@ def test_one_app_starts_no_second_child_while_the_first_lives(settings: Settings
         wait_until(lambda: is_gone(child))
         assert starter.ensure_running(settings)
         children.kill_all()
+
+
+# Mails
+
+
+@pytest.mark.slow
+def test_it_sends_the_mails_that_an_app_left_behind(
+    settings: Settings, make_feed: MakeFeed, processes: Processes, engine: Engine
+) -> None:
+    settings = with_feed(settings, make_feed())
+    with begin_writing(engine) as connection:
+        queue_mail(connection, recipient="ada@mailbox.org", subject="left", text="x", html="x", now=datetime.now(UTC))
+    processes.run_scheduler(settings)
+    wait_until(lambda: list((settings.outputs_dir / "mail").glob("*.eml")))
+    wait_until(lambda: query(settings, "SELECT count(*) FROM outbox") == [(0,)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from errors import SettingRefused
 from settings import PUBLIC_FEEDS, ROOT, Settings, read_settings
@@ -36,6 +36,21 @@ RULES = {
     ),
     "contact": Rule("", {"Élise, elise@example.org": "Élise, elise@example.org"}, {"x" * 201: "at most 200"}),
     "map_tiles": Rule("", {TILES: TILES}, dict.fromkeys(NO_TILES, "must be an https:// address")),
+    "secret_key": Rule(SecretStr(""), {"k" * 32: SecretStr("k" * 32)}, {"k" * 31: "32 characters or more"}),
+    "smtp_url": Rule(
+        SecretStr(""),
+        {"smtps://me:secret@mail:465": SecretStr("smtps://me:secret@mail:465")},
+        dict.fromkeys(["http://mail", "mail:25", "smtp://"], "must be smtp://"),
+    ),
+    "mail_from": Rule("carburoam@localhost", {"a@b.org": "a@b.org"}, {"x" * 255: "at most 254"}),
+    "base_url": Rule(
+        "http://localhost:8501",
+        {"https://a.org/": "https://a.org"},
+        {"a.org": "must begin with http", "ftp://a": "must begin"},
+    ),
+    "trusted_proxies": Rule(
+        "", {"10.0.0.0/8, ::1": "10.0.0.0/8, ::1"}, {"10.0.0.0/99": "10.0.0.0/99", "proxy": "proxy"}
+    ),
 }
 GOOD = [(name, text, value) for name, rule in RULES.items() for text, value in rule.good.items()]
 BAD = [(name, text, complaint) for name, rule in RULES.items() for text, complaint in rule.bad.items()]

@@ -1,0 +1,1 @@
+"""Who a driver is: names, passwords, codes, log-in, profile, export and erasure. Rules only, no page."""

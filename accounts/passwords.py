@@ -1,0 +1,63 @@
+"""Passwords: the rules for new ones, and checking them with bcrypt, whose hashes streamlit-authenticator shares."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import bcrypt
+
+from accounts.identity import make_key
+from errors import PasswordRefused
+
+MIN_LENGTH = 10
+MAX_BYTES = 72  # bcrypt takes no more
+COMMON_COUNT = 10_000
+ROUNDS = 12
+
+
+def require_password(password: str, username: str) -> None:
+    """Let a new password pass: length counts, not which kinds of characters are in it (NIST SP 800-63B).
+
+    Raises PasswordRefused: shorter than 10 characters, longer than 72 bytes, among the 10,000 most common, or holding
+    the username.
+    """
+    if len(password) < MIN_LENGTH:
+        raise PasswordRefused("short")
+    if len(password.encode()) > MAX_BYTES:
+        raise PasswordRefused("long")
+    if "\0" in password or password.lower() in _list_common():
+        raise PasswordRefused("common")
+    if make_key(username) in make_key(password):
+        raise PasswordRefused("username")
+
+
+def hash_password(password: str) -> str:
+    """Return the bcrypt hash of a password; it takes a fifth of a second on purpose."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS)).decode()
+
+
+def check_password(password: str, password_hash: str | None) -> bool:
+    """Say whether the password is right, with exactly one bcrypt check, also when there is no account (None)."""
+    encoded = password.encode()
+    fits = len(encoded) <= MAX_BYTES and b"\0" not in encoded
+    is_right = bcrypt.checkpw(encoded if fits else b"-", (password_hash or _get_idle_hash()).encode())
+    return is_right and fits and password_hash is not None
+
+
+def prepare() -> None:
+    """Make what the first check would otherwise have to, so that it takes no longer than any other."""
+    _get_idle_hash()
+
+
+@lru_cache(maxsize=1)
+def _get_idle_hash() -> str:
+    """Return the hash that is checked where there is no account, so that its absence takes as long."""
+    return hash_password("nobody has this password")
+
+
+@lru_cache(maxsize=1)
+def _list_common() -> frozenset[str]:
+    # Imported here: the lists of names and words beside it cost memory, which only registering should need.
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(list(FREQUENCY_LISTS["passwords"])[:COMMON_COUNT])

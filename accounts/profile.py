@@ -1,0 +1,224 @@
+"""What a driver can change: name, username, address, password, language, fuels, and the figures of the vehicle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.exc import IntegrityError
+
+from accounts.codes import issue_code, spend_code
+from accounts.identity import make_key, read_email, read_name, read_username
+from accounts.limits import take_turn
+from accounts.messages import queue_message
+from accounts.passwords import check_password, hash_password, require_password
+from accounts.recovery import set_password
+from accounts.registration import set_fuels
+from accounts.sessions import close_sessions
+from db import begin_writing
+from errors import CodeExpired, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
+from models import FUEL_NAMES, Credential, FollowedGasType, User
+from settings import Settings
+from translations import LANGUAGES
+
+# What vehicles that fill up at these stations have; a lorry drives 150,000 km a year and holds 1,500 litres.
+LITRES_PER_100KM = (1.0, 60.0)
+KM_PER_YEAR = (1, 300_000)
+TANK_LITRES = (5, 2_000)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a driver has told of themselves; the figures of the vehicle are None where they gave none."""
+
+    id: int
+    username: str
+    email: str
+    name: str
+    language: str
+    fuels: tuple[int, ...]
+    litres_per_100km: float | None
+    km_per_year: int | None
+    tank_litres: int | None
+
+
+def get_profile(connection: Connection, user_id: int) -> Profile:
+    """Return the profile of a driver who is logged in."""
+    row = connection.execute(select(User.__table__).where(User.id == user_id)).one()
+    fuels = connection.execute(
+        select(FollowedGasType.gastype_id)
+        .where(FollowedGasType.user_id == user_id)
+        .order_by(FollowedGasType.gastype_id)
+    ).scalars()
+    return Profile(
+        row.id,
+        row.username,
+        row.email,
+        row.name,
+        row.language,
+        tuple(fuels),
+        row.litres_per_100km,
+        row.km_per_year,
+        row.tank_litres,
+    )
+
+
+def change_name(connection: Connection, user_id: int, name: str) -> None:
+    """Change what the driver is called. Raises NameRefused."""
+    _set(connection, user_id, name=read_name(name))
+
+
+def change_username(engine: Engine, user_id: int, username: str) -> None:
+    """Change the username.
+
+    Raises UsernameRefused: not of the form of one. Raises UsernameTaken: another driver has it.
+    """
+    shown = read_username(username)
+    try:
+        with begin_writing(engine) as connection:
+            _set(connection, user_id, username=shown, username_key=make_key(shown))
+    except IntegrityError:
+        raise UsernameTaken from None
+
+
+def change_language(connection: Connection, user_id: int, language: str) -> None:
+    """Change the language of pages and mails, to one that there is."""
+    if language in LANGUAGES:
+        _set(connection, user_id, language=language)
+
+
+def change_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -> None:
+    """Follow these fuels and no others; unknown ones are left out."""
+    set_fuels(connection, user_id, tuple(fuel_id for fuel_id in fuels if fuel_id in FUEL_NAMES))
+
+
+def change_vehicle(
+    connection: Connection,
+    user_id: int,
+    *,
+    litres_per_100km: float | None,
+    km_per_year: int | None,
+    tank_litres: int | None,
+) -> None:
+    """Change the figures of the vehicle; None for one that the driver does not tell.
+
+    Raises FigureRefused: a figure that no vehicle has; the text is its name.
+    """
+    for name, value, (lowest, highest) in (
+        ("litres_per_100km", litres_per_100km, LITRES_PER_100KM),
+        ("km_per_year", km_per_year, KM_PER_YEAR),
+        ("tank_litres", tank_litres, TANK_LITRES),
+    ):
+        if value is not None and not lowest <= value <= highest:
+            raise FigureRefused(name)
+    _set(connection, user_id, litres_per_100km=litres_per_100km, km_per_year=km_per_year, tank_litres=tank_litres)
+
+
+def change_password(
+    engine: Engine, settings: Settings, user_id: int, old: str, new: str, *, session_id: str, now: datetime
+) -> None:
+    """Change the password; every browser but the one with `session_id` is logged out, and the driver told by mail.
+
+    Raises PasswordWrong: `old` is not the password. Raises PasswordRefused: as `require_password`.
+    """
+    with engine.connect() as connection:
+        profile = get_profile(connection, user_id)
+    require_own_password(engine, user_id, old)
+    require_password(new, profile.username)
+    password_hash = hash_password(new)
+    with begin_writing(engine) as connection:
+        set_password(connection, user_id, password_hash)
+        close_sessions(connection, user_id, but=session_id)
+        queue_message(
+            connection,
+            settings,
+            "password_changed",
+            recipient=profile.email,
+            language=profile.language,
+            now=now,
+            name=profile.name,
+        )
+
+
+def ask_new_email(
+    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, now: datetime
+) -> None:
+    """Mail a code to the new address, with which it becomes the account's; without a mail server it does at once.
+
+    Whether another account has the address is not said, but where no mail can be sent.
+
+    Raises EmailRefused: no address. Raises EmailTaken: see above. Raises TooManyTries: too many mails to it.
+    """
+    address = read_email(email)
+    if not settings.can_mail:
+        _replace_email(engine, settings, user_id, address, now)
+        return
+    with begin_writing(engine) as connection:
+        take_turn(connection, secret_key, "mail", make_key(address), now)
+        profile = get_profile(connection, user_id)
+        owner = connection.execute(
+            select(User.name, User.username, User.language).where(User.email_key == make_key(address))
+        ).first()
+        code = issue_code(connection, secret_key, user_id, "email", now, payload=address)
+        queue_message(
+            connection,
+            settings,
+            "email" if owner is None else "known",
+            recipient=address,
+            language=profile.language if owner is None else owner.language,
+            now=now,
+            name=profile.name if owner is None else owner.name,
+            username=profile.username if owner is None else owner.username,
+            code=code,
+        )
+
+
+def confirm_new_email(
+    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, code: str, now: datetime
+) -> None:
+    """Make the new address the account's, by the code that was mailed to it; the old one is told.
+
+    Raises CodeWrong or CodeExpired: also when another account got the address meanwhile.
+    """
+    with begin_writing(engine) as connection:
+        address, error = spend_code(connection, secret_key, user_id, "email", code, now)
+    if error is not None:
+        raise error
+    try:
+        _replace_email(engine, settings, user_id, address, now)
+    except EmailTaken:
+        raise CodeExpired from None
+
+
+def require_own_password(engine: Engine, user_id: int, password: str) -> None:
+    """Let a driver do what asks for the password again. Raises PasswordWrong."""
+    with engine.connect() as connection:
+        password_hash = connection.execute(
+            select(Credential.password_hash).where(Credential.user_id == user_id)
+        ).scalar()
+    if not check_password(password, password_hash):
+        raise PasswordWrong
+
+
+def _replace_email(engine: Engine, settings: Settings, user_id: int, address: str, now: datetime) -> None:
+    try:
+        with begin_writing(engine) as connection:
+            profile = get_profile(connection, user_id)
+            _set(connection, user_id, email=address, email_key=make_key(address))
+            queue_message(
+                connection,
+                settings,
+                "email_changed",
+                recipient=profile.email,
+                language=profile.language,
+                now=now,
+                name=profile.name,
+                username=profile.username,
+            )
+    except IntegrityError:
+        raise EmailTaken from None
+
+
+def _set(connection: Connection, user_id: int, **values: object) -> None:
+    connection.execute(update(User).where(User.id == user_id).values(**values))

@@ -1,0 +1,107 @@
+"""A forgotten username or password: only who reads the mailbox of an account gets any further."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, or_, select, update
+
+from accounts.codes import issue_code, spend_code
+from accounts.identity import make_key
+from accounts.limits import take_turn
+from accounts.messages import queue_message
+from accounts.passwords import hash_password, require_password
+from accounts.sessions import close_sessions
+from db import begin_writing
+from errors import AccountError, CodeExpired
+from models import Credential, OutboxMail, User
+from settings import Settings
+
+
+def mail_username(engine: Engine, settings: Settings, secret_key: bytes, email: str, now: datetime) -> None:
+    """Mail the username of the account that has this address; for any other the same is done and nothing sent.
+
+    Raises TooManyTries: too many mails to this address in an hour, whether or not it has an account.
+    """
+    with begin_writing(engine) as connection:
+        take_turn(connection, secret_key, "mail", make_key(email), now)
+        account = _find_account(connection, make_key(email), by_username=False)
+        _queue(connection, settings, "username", account, now)
+
+
+def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, name: str, now: datetime) -> None:
+    """Mail a code for a new password to the account of this username or address; for any other nothing is sent.
+
+    Raises TooManyTries: too many mails for this name in an hour, whether or not it has an account.
+    """
+    with begin_writing(engine) as connection:
+        take_turn(connection, secret_key, "mail", make_key(name), now)
+        account = _find_account(connection, make_key(name))
+        code = issue_code(connection, secret_key, account.id, "password", now) if account is not None else ""
+        _queue(connection, settings, "password", account, now, code=code)
+
+
+def reset_password(
+    engine: Engine, settings: Settings, secret_key: bytes, name: str, code: str, password: str, now: datetime
+) -> None:
+    """Set a new password with the mailed code; every browser is logged out and the driver is told by mail.
+
+    The password is judged before the code is spent, so that a weak one costs no code.
+
+    Raises PasswordRefused: as `require_password`.
+    Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
+    Raises TooManyTries: too many codes were tried for this name in an hour.
+    """
+    with engine.connect() as connection:
+        account = _find_account(connection, make_key(name))
+    require_password(password, account.username if account is not None else "\0")
+    password_hash = hash_password(password)
+    with begin_writing(engine) as connection:
+        take_turn(connection, secret_key, "code", make_key(name), now)
+        error: AccountError | None = CodeExpired()
+        if account is not None:
+            _, error = spend_code(connection, secret_key, account.id, "password", code, now)
+        if account is not None and error is None:
+            set_password(connection, account.id, password_hash)
+            close_sessions(connection, account.id)
+            _queue(connection, settings, "password_changed", account, now)
+    if error is not None:
+        raise error
+
+
+def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
+    """Store the hash of a new password."""
+    connection.execute(update(Credential).where(Credential.user_id == user_id).values(password_hash=password_hash))
+
+
+def _find_account(connection: Connection, key: str, *, by_username: bool = True) -> Row[*tuple[Any, ...]] | None:
+    has_name = or_(User.email_key == key, User.username_key == key) if by_username else User.email_key == key
+    return connection.execute(
+        select(User.id, User.username, User.email, User.name, User.language)
+        .join(Credential, Credential.user_id == User.id)
+        .where(has_name, Credential.confirmed_at.is_not(None))
+    ).first()
+
+
+def _queue(
+    connection: Connection,
+    settings: Settings,
+    kind: str,
+    account: Row[*tuple[Any, ...]] | None,
+    now: datetime,
+    code: str = "",
+) -> None:
+    """Queue the mail; without an account one is written and taken back, so that its absence takes as long."""
+    queue_message(
+        connection,
+        settings,
+        kind,
+        recipient=account.email if account is not None else "",
+        language=account.language if account is not None else "fr",
+        now=now,
+        name=account.name if account is not None else "",
+        username=account.username if account is not None else "",
+        code=code,
+    )
+    connection.execute(delete(OutboxMail).where(OutboxMail.recipient == ""))

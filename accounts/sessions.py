@@ -1,0 +1,156 @@
+"""Log-in, and the sessions of browsers that are logged in: looked up on every rerun, ended at once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
+
+from accounts.identity import make_key
+from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause
+from accounts.passwords import check_password
+from db import begin_writing
+from errors import AccountUnconfirmed, LoginRefused
+from models import Credential, LoginSession, User
+
+LASTING = timedelta(days=30)  # "stay logged in on this browser"
+PASSING = timedelta(hours=12)
+SEEN_EVERY = timedelta(hours=1)  # how exactly it is known when a session was last used
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Who is logged in, as of this rerun."""
+
+    id: int
+    username: str
+    email: str
+    name: str
+    language: str
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+def log_in(
+    engine: Engine,
+    secret_key: bytes,
+    name: str,
+    password: str,
+    *,
+    address: str | None,
+    now: datetime,
+) -> int:
+    """Return the id of the account that has this username or e-mail address, and this password.
+
+    It takes the engine and not a transaction: checking a password takes a fifth of a second, in which no database may
+    be held, and a failure is counted though it raises. `address` is the browser's, None when it isn't known.
+
+    Raises TooManyTries: a pause after failures, per account and per address, is not over.
+    Raises LoginRefused: there is no such account, or the password is another; both take the same time.
+    Raises AccountUnconfirmed: the address of the account was never confirmed.
+    """
+    name_key = make_key(name)
+    account_key = hash_subject(secret_key, "login", f"{name_key}|{address or ''}")
+    keys = [account_key] + ([hash_subject(secret_key, "login", f"|{address}")] if address else [])
+    with begin_writing(engine) as connection:
+        require_no_pause(connection, keys, now)
+        # Counted before it is known, so that a hundred guesses sent at once are not all of them the first.
+        count_failure(connection, keys, now)
+        account = _find_account(connection, name_key)
+    is_right = check_password(password, account.password_hash if account is not None else None)
+    if account is None or not is_right:
+        raise LoginRefused
+    with begin_writing(engine) as connection:
+        forget_failures(connection, keys)
+    if account.confirmed_at is None:
+        raise AccountUnconfirmed(account.user_id)
+    return int(account.user_id)
+
+
+def open_session(connection: Connection, user_id: int, *, is_lasting: bool, browser: str, now: datetime) -> str:
+    """Open a session for a driver and return its id, which only the browser's cookie keeps."""
+    session_id = secrets.token_hex(32)
+    connection.execute(delete(LoginSession).where(LoginSession.expires_at <= now))
+    connection.execute(
+        insert(LoginSession).values(
+            token_hash=hash_session_id(session_id),
+            user_id=user_id,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + (LASTING if is_lasting else PASSING),
+            browser=browser[:120],
+        )
+    )
+    return session_id
+
+
+def find_driver(connection: Connection, session_id: str, now: datetime) -> Driver | None:
+    """Return whose session this is; None when it is none, has ended or is over."""
+    row = connection.execute(
+        select(User.id, User.username, User.email, User.name, User.language, Credential.role)
+        .join(LoginSession, LoginSession.user_id == User.id)
+        .join(Credential, Credential.user_id == User.id)
+        .where(
+            LoginSession.token_hash == hash_session_id(session_id),
+            LoginSession.expires_at > now,
+            Credential.confirmed_at.is_not(None),
+        )
+    ).first()
+    return None if row is None else Driver(*row)
+
+
+def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:
+    """Note that a session is used, at most once an hour, so that a rerun seldom writes."""
+    is_stale = (LoginSession.token_hash == hash_session_id(session_id), LoginSession.seen_at < now - SEEN_EVERY)
+    with engine.connect() as connection:
+        if connection.execute(select(LoginSession.token_hash).where(*is_stale)).first() is None:
+            return
+    with begin_writing(engine) as connection:
+        connection.execute(update(LoginSession).where(*is_stale).values(seen_at=now))
+
+
+def renew_session(connection: Connection, session_id: str) -> tuple[str, datetime] | None:
+    """Give a session another id, so that copies of its cookie are good for nothing; return it and when it is over.
+
+    None: there is no such session any more.
+    """
+    new_id = secrets.token_hex(32)
+    own = LoginSession.token_hash == hash_session_id(session_id)
+    expires_at = connection.execute(select(LoginSession.expires_at).where(own)).scalar()
+    if expires_at is None:
+        return None
+    connection.execute(update(LoginSession).where(own).values(token_hash=hash_session_id(new_id)))
+    return new_id, expires_at
+
+
+def close_session(connection: Connection, session_id: str) -> None:
+    """Log out here."""
+    connection.execute(delete(LoginSession).where(LoginSession.token_hash == hash_session_id(session_id)))
+
+
+def close_sessions(connection: Connection, user_id: int, *, but: str | None = None) -> None:
+    """Log out everywhere, or everywhere but in the session `but`."""
+    statement = delete(LoginSession).where(LoginSession.user_id == user_id)
+    if but is not None:
+        statement = statement.where(LoginSession.token_hash != hash_session_id(but))
+    connection.execute(statement)
+
+
+def hash_session_id(session_id: str) -> str:
+    """Return under what a session is stored: whoever reads the table can't log in with it."""
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def _find_account(connection: Connection, name_key: str) -> Row[*tuple[Any, ...]] | None:
+    return connection.execute(
+        select(Credential.user_id, Credential.password_hash, Credential.confirmed_at)
+        .join(User, User.id == Credential.user_id)
+        .where(or_(User.username_key == name_key, User.email_key == name_key))
+    ).first()

@@ -1,0 +1,89 @@
+"""Codes that are mailed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from conftest import KEY, NOW, MakeDriver
+from sqlalchemy import Engine, select
+
+from accounts.codes import ALPHABET, LENGTH, issue_code, spend_code
+from db import begin_writing
+from errors import CodeExpired, CodeWrong
+from models import VerificationCode
+
+
+def issue(engine: Engine, user_id: int, payload: str = "") -> str:
+    with begin_writing(engine) as connection:
+        return issue_code(connection, KEY, user_id, "password", NOW, payload)
+
+
+def spend(engine: Engine, user_id: int, code: str, *, purpose: str = "password", minutes: float = 0) -> object:
+    with begin_writing(engine) as connection:
+        spending = spend_code(connection, KEY, user_id, purpose, code, NOW + timedelta(minutes=minutes))  # type: ignore[arg-type]
+    return type(spending.error) if spending.error is not None else spending.payload
+
+
+def test_a_code_is_spent_once(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id, "payload")
+    assert len(code) == LENGTH
+    assert set(code) <= set(ALPHABET)
+    assert spend(engine, user_id, f" {code[:4].lower()}-{code[4:]} ") == "payload"
+    assert spend(engine, user_id, code) is CodeExpired
+
+
+def test_only_a_keyed_hash_is_stored(engine: Engine, make_driver: MakeDriver) -> None:
+    code = issue(engine, make_driver())
+    with engine.connect() as connection:
+        stored = connection.execute(select(VerificationCode.code_hash)).scalar_one()
+    assert code not in stored
+    assert len(stored) == 64
+
+
+def test_a_code_is_good_for_a_quarter_of_an_hour(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id)
+    assert spend(engine, user_id, code, minutes=15) is CodeExpired
+    assert spend(engine, user_id, code, minutes=14.9) == ""
+
+
+def test_five_wrong_tries_use_a_code_up(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id)
+    assert [spend(engine, user_id, "AAAAAAAA") for _ in range(5)] == [CodeWrong] * 5
+    assert spend(engine, user_id, code) is CodeExpired
+
+
+def test_a_code_is_bound_to_its_account_and_purpose(engine: Engine, make_driver: MakeDriver) -> None:
+    ada, bob = make_driver("ada"), make_driver("bob")
+    code = issue(engine, ada)
+    issue(engine, bob)
+    assert spend(engine, bob, code) is CodeWrong
+    assert spend(engine, ada, code, purpose="email") is CodeExpired
+    assert spend(engine, ada, code) == ""
+
+
+def test_a_new_code_replaces_the_one_before(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    first, second = issue(engine, user_id), issue(engine, user_id)
+    assert spend(engine, user_id, first) is CodeWrong
+    assert spend(engine, user_id, second) == ""
+
+
+def test_of_submissions_at_once_one_spends_the_code(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id, "payload")
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: spend(engine, user_id, code), range(8)))
+    assert sorted(results, key=str) == sorted(["payload"] + [CodeExpired] * 7, key=str)
+
+
+def test_of_guesses_at_once_five_are_looked_at(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    issue(engine, user_id)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda n: spend(engine, user_id, f"AAAAAA{n:02d}"), range(40)))
+    assert results.count(CodeWrong) == 5
+    assert results.count(CodeExpired) == 35

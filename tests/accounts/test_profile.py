@@ -1,0 +1,178 @@
+"""What a driver can change, export and delete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
+from sqlalchemy import Engine, select, text
+
+from accounts.privacy import erase_account, export_account
+from accounts.profile import (
+    ask_new_email,
+    change_fuels,
+    change_language,
+    change_name,
+    change_password,
+    change_username,
+    change_vehicle,
+    confirm_new_email,
+    get_profile,
+)
+from accounts.sessions import find_driver, log_in, open_session
+from db import begin_writing
+from errors import CodeExpired, EmailTaken, FigureRefused, LoginRefused, PasswordRefused, PasswordWrong, UsernameTaken
+from models import Base, Credential
+from settings import Settings
+
+NEW_PASSWORD = "another long password"
+
+
+def begin(engine: Engine, user_id: int) -> str:
+    with begin_writing(engine) as connection:
+        return open_session(connection, user_id, is_lasting=True, browser="Firefox", now=NOW)
+
+
+def test_name_username_language_fuels_and_vehicle_can_be_changed(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver("ada")
+    change_username(engine, user_id, "Ada.L")
+    with begin_writing(engine) as connection:
+        before = get_profile(connection, user_id)
+        change_name(connection, user_id, " Ada  Lovelace ")
+        change_language(connection, user_id, "en")
+        change_language(connection, user_id, "xx")
+        change_fuels(connection, user_id, (6, 6, 1, 99))
+        change_vehicle(connection, user_id, litres_per_100km=6.5, km_per_year=12_000, tank_litres=45)
+        after = get_profile(connection, user_id)
+    assert after == replace(
+        before,
+        username="Ada.L",
+        name="Ada Lovelace",
+        language="en",
+        fuels=(1, 6),
+        litres_per_100km=6.5,
+        km_per_year=12_000,
+        tank_litres=45,
+    )
+
+
+def test_a_username_of_another_driver_is_refused(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    bob = make_driver("bob")
+    with pytest.raises(UsernameTaken):
+        change_username(engine, bob, "ADA")
+    change_username(engine, bob, "BOB")
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [{"litres_per_100km": 0.0}, {"litres_per_100km": float("nan")}, {"km_per_year": -1}, {"tank_litres": 10**9}],
+)
+def test_figures_that_no_vehicle_has_are_refused(
+    engine: Engine, make_driver: MakeDriver, figures: dict[str, float]
+) -> None:
+    user_id = make_driver("ada")
+    values = {"litres_per_100km": None, "km_per_year": None, "tank_litres": None} | figures
+    with begin_writing(engine) as connection, pytest.raises(FigureRefused):
+        change_vehicle(connection, user_id, **values)  # type: ignore[arg-type]
+
+
+def test_a_new_password_asks_the_old_one_and_logs_the_others_out(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    user_id = make_driver("ada")
+    here, there = begin(engine, user_id), begin(engine, user_id)
+    with pytest.raises(PasswordWrong):
+        change_password(engine, mailing, user_id, "wrong", NEW_PASSWORD, session_id=here, now=NOW)
+    with pytest.raises(PasswordRefused):
+        change_password(engine, mailing, user_id, PASSWORD, "short", session_id=here, now=NOW)
+    change_password(engine, mailing, user_id, PASSWORD, NEW_PASSWORD, session_id=here, now=NOW)
+    with engine.connect() as connection:
+        assert find_driver(connection, here, NOW) is not None
+        assert find_driver(connection, there, NOW) is None
+    assert "mot de passe" in read_mails()[-1].subject
+    assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=NOW) == user_id
+
+
+def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    user_id = make_driver("ada", "old@mailbox.org")
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
+    assert read_mails()[-1].recipient == "new@mailbox.org"
+    code = find_code(read_mails()[-1].text)
+    with pytest.raises(LoginRefused):
+        log_in(engine, KEY, "new@mailbox.org", PASSWORD, address=None, now=NOW)
+    confirm_new_email(engine, mailing, KEY, user_id, code, NOW)
+    assert log_in(engine, KEY, "new@mailbox.org", PASSWORD, address=None, now=NOW) == user_id
+    assert read_mails()[-1].recipient == "old@mailbox.org"
+
+
+def test_an_address_of_another_account_is_never_taken_nor_told_of(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada", "ada@mailbox.org")
+    eve = make_driver("eve")
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", NOW + timedelta(hours=2))
+    assert read_mails()[-1].recipient == "ada@mailbox.org"
+    assert "eve" not in read_mails()[-1].text
+
+
+def test_an_address_that_was_taken_meanwhile_is_not_given(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    eve = make_driver("eve")
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", NOW)
+    code = find_code(read_mails()[-1].text)
+    make_driver("ada", "ada@mailbox.org")
+    with pytest.raises(CodeExpired):
+        confirm_new_email(engine, mailing, KEY, eve, code, NOW)
+
+
+def test_without_a_mail_server_a_new_address_counts_at_once(
+    engine: Engine, settings: Settings, make_driver: MakeDriver
+) -> None:
+    make_driver("ada", "ada@mailbox.org")
+    bob = make_driver("bob")
+    ask_new_email(engine, settings, KEY, bob, "new@mailbox.org", NOW)
+    assert log_in(engine, KEY, "new@mailbox.org", PASSWORD, address=None, now=NOW) == bob
+    with pytest.raises(EmailTaken):
+        ask_new_email(engine, settings, KEY, bob, "ada@mailbox.org", NOW)
+
+
+def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver("ada", "ada@mailbox.org")
+    session_id = begin(engine, user_id)
+    with engine.connect() as connection:
+        exported = json.loads(json.dumps(export_account(connection, user_id)))
+        password_hash = connection.execute(select(Credential.password_hash)).scalar_one()
+    assert exported["account"]["email"] == "ada@mailbox.org"
+    assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
+    assert exported["logged_in_browsers"][0]["browser"] == "Firefox"
+    assert password_hash not in json.dumps(exported)
+    assert session_id not in json.dumps(exported)
+
+
+def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    user_id, bob = make_driver("ada", "ada@mailbox.org"), make_driver("bob")
+    session_id = begin(engine, user_id)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
+    with pytest.raises(PasswordWrong):
+        erase_account(engine, mailing, KEY, user_id, "wrong", NOW)
+    erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
+    with engine.connect() as connection:
+        assert find_driver(connection, session_id, NOW) is None
+        for table in Base.metadata.sorted_tables:
+            if "user_id" in table.c:
+                assert not connection.execute(select(table).where(table.c.user_id == user_id)).all(), table.name
+        left = connection.execute(text("select username from users")).scalars().all()
+        assert left == ["bob"]
+        assert get_profile(connection, bob).fuels == (1, 2, 5)
+    assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
+        "Votre compte Carburoam est supprimé"
+    ]

@@ -1,0 +1,100 @@
+"""Forgotten usernames and passwords."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
+from sqlalchemy import Engine
+
+from accounts.recovery import mail_password_code, mail_username, reset_password
+from accounts.sessions import find_driver, log_in, open_session
+from db import begin_writing
+from errors import CodeExpired, CodeWrong, LoginRefused, PasswordRefused, TooManyTries
+from settings import Settings
+
+NEW_PASSWORD = "another long password"
+LATER = NOW + timedelta(hours=2)
+
+
+def test_a_username_is_mailed_to_its_address_and_to_no_other(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada", "ada@mailbox.org")
+    before = len(read_mails())
+    mail_username(engine, mailing, KEY, "ADA@mailbox.org", LATER)
+    mail_username(engine, mailing, KEY, "nobody@mailbox.org", LATER)
+    mail_username(engine, mailing, KEY, "ada", LATER)
+    (mail,) = read_mails()[before:]
+    assert mail.recipient == "ada@mailbox.org"
+    assert "ada" in mail.text
+
+
+@pytest.mark.parametrize("name", ["ada", "ada@mailbox.org"])
+def test_a_mailed_code_sets_a_new_password_and_logs_every_browser_out(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails, name: str
+) -> None:
+    user_id = make_driver("ada", "ada@mailbox.org")
+    with begin_writing(engine) as connection:
+        session_id = open_session(connection, user_id, is_lasting=True, browser="", now=LATER)
+    mail_password_code(engine, mailing, KEY, name, LATER)
+    code = find_code(read_mails()[-1].text)
+    reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, LATER)
+    assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=LATER) == user_id
+    with pytest.raises(LoginRefused):
+        log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
+    with engine.connect() as connection:
+        assert find_driver(connection, session_id, LATER) is None
+    with pytest.raises(CodeExpired):
+        reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, LATER)
+    assert read_mails()[-1].recipient == "ada@mailbox.org"
+    assert NEW_PASSWORD not in read_mails()[-1].text
+
+
+def test_a_weak_password_costs_no_code(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    code = find_code(read_mails()[-1].text)
+    for _ in range(6):
+        with pytest.raises(PasswordRefused):
+            reset_password(engine, mailing, KEY, "ada", code, "i am ada, hello", LATER)
+    reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, LATER)
+
+
+def test_the_code_of_another_account_sets_nothing(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada")
+    make_driver("eve")
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "eve", LATER)
+    with pytest.raises(CodeWrong):
+        reset_password(engine, mailing, KEY, "ada", find_code(read_mails()[-1].text), NEW_PASSWORD, LATER)
+
+
+def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    outcomes = set()
+    for guess in range(60):
+        try:
+            reset_password(engine, mailing, KEY, "ada", f"AAAA{guess:04d}", NEW_PASSWORD, LATER)
+        except (CodeWrong, CodeExpired, TooManyTries) as error:
+            outcomes.add((guess < 5, guess < 30, type(error)))
+    # Five are looked at, and from the thirtieth on none is even counted: ten thousand would end in the same way.
+    assert outcomes == {(True, True, CodeWrong), (False, True, CodeExpired), (False, False, TooManyTries)}
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_mails_are_limited_for_names_that_exist_and_that_do_not(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str
+) -> None:
+    make_driver("ada")
+    for _ in range(5):
+        mail_password_code(engine, mailing, KEY, name, LATER)
+    with pytest.raises(TooManyTries):
+        mail_password_code(engine, mailing, KEY, name, LATER)
+    mail_password_code(engine, mailing, KEY, name, LATER + timedelta(hours=1))
