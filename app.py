@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from accounts import passwords
 from errors import SettingRefused
 from headers import SecurityHeaders
 from logs import set_up_logging
 from settings import ROOT, read_settings
 
-INDEX_HTML = Path(st.__file__).parent / "static" / "index.html"
+
+def _find_package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(name)
+    return Path(spec.origin).parent
+
+
+# The pages with scripts inside: Streamlit's own, and that of the component which writes the cookie of a log-in. Its
+# package is only looked for: imported before Streamlit runs, its component would not be served.
+HTML_PAGES = (
+    Path(st.__file__).parent / "static" / "index.html",
+    _find_package("extra_streamlit_components") / "CookieManager" / "frontend" / "build" / "index.html",
+)
 try:
     SETTINGS = read_settings()
 except SettingRefused as error:
@@ -52,17 +67,22 @@ async def get_map_style(request: Request) -> Response:
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
     # Imported here: the runtime that holds cached resources is there only now.
-    from ui.reading import get_engine, get_settings, get_starter
+    from ui.reading import get_engine, get_mailer, get_settings, get_starter
 
     set_up_logging()
     starter = get_starter()
+    mailer = None
     try:
         await anyio.to_thread.run_sync(get_engine)
+        await anyio.to_thread.run_sync(passwords.prepare)
+        mailer = await anyio.to_thread.run_sync(get_mailer)
         await anyio.to_thread.run_sync(lambda: starter.ensure_running(get_settings(), even_if_recent=True))
     except (SQLAlchemyError, OSError) as error:
         # Pages say so and try again on every run: what is out of reach now may come back.
         logger.error("start status=failed error=%r", str(getattr(error, "orig", None) or error))
     yield None
+    if mailer is not None:
+        mailer.stop()
     starter.stop()
 
 
@@ -73,5 +93,5 @@ app = st.App(
         Route("/map-style/{theme}.json", get_map_style),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
-    middleware=[Middleware(SecurityHeaders, index_html=INDEX_HTML, map_tiles=SETTINGS.map_tiles)],
+    middleware=[Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles)],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
-def make_content_policy(index_html: str, map_tiles: str = "") -> str:
-    """Return the Content-Security-Policy for a page whose inline scripts are those of `index_html`.
+def make_content_policy(pages: Iterable[str], map_tiles: str = "") -> str:
+    """Return the Content-Security-Policy for an app whose inline scripts are those of these HTML pages.
 
     Each of them is allowed by its hash and no other. `map_tiles` is the address of map tiles, whose host may then be
     asked for them. `wasm-unsafe-eval` and `blob:` are what the map's workers need.
     """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in _INLINE_SCRIPT.findall(index_html)
+        for page in pages
+        for script in _INLINE_SCRIPT.findall(page)
     )
     tiles = f"https://{urlsplit(map_tiles).netloc}" if map_tiles else ""
     rules = {
@@ -45,9 +47,9 @@ def make_content_policy(index_html: str, map_tiles: str = "") -> str:
 class SecurityHeaders:
     """ASGI middleware that adds the headers to every HTTP answer, those of Streamlit's own routes included."""
 
-    def __init__(self, app: ASGIApp, index_html: Path, map_tiles: str = "") -> None:
+    def __init__(self, app: ASGIApp, pages: Iterable[Path], map_tiles: str = "") -> None:
         self._app = app
-        policy = make_content_policy(index_html.read_text(encoding="utf-8"), map_tiles)
+        policy = make_content_policy((page.read_text(encoding="utf-8") for page in pages), map_tiles)
         headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",

@@ -14,6 +14,8 @@ from prices.nearby import NearbyPrices, list_nearby_prices
 from stations.departments import DEPARTMENTS
 from stations.geography import compute_distance_km
 from stations.places import Place, find_places, parse_point
+from ui.access import PAGES
+from ui.authentication import get_driver
 from ui.formats import escape, format_count, format_instant, format_price
 from ui.freshness import count_ages_from, show_state
 from ui.near_me import Position, show_near_me
@@ -53,6 +55,8 @@ def main() -> None:
     if (place := choose_place()) is not None:
         show_answer(place, figures, count_ages_from(freshness, datetime.now(UTC)))
     show_national(figures)
+    if get_driver() is None:
+        show_account_offer()
     if freshness.newest_report_at is not None:
         st.caption(
             _("Last load: {loaded} · newest report: {newest} (Paris time)").format(
@@ -257,6 +261,14 @@ def show_nothing_found(radius_km: int, place: Place) -> None:
 
 def widen() -> None:
     st.session_state["radius"] = RADII_KM[-1]
+
+
+def show_account_offer() -> None:
+    with st.container(border=True):
+        st.markdown(_("Keep your stations, see the cheapest first, and what that saves in a year."))
+        with st.container(horizontal=True):
+            st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
+            st.page_link(PAGES / "login.py", label=_("Log in"), icon=":material/login:")
 
 
 def show_national(figures: dict[int, NationalFigure]) -> None:

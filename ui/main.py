@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from errors import CarburoamError
 from prices.freshness import get_freshness
 from settings import ROOT
+from ui.access import remember_page
+from ui.authentication import keep_cookie, restore_driver
 from ui.formats import escape
 from ui.near_me import mark_language
 from ui.reading import get_engine, get_settings, get_starter, open_reading
-from ui.sidebar import choose_language, show_logo, show_sidebar_foot
+from ui.sidebar import choose_language, show_driver, show_logo, show_sidebar_foot
 from ui.texts import _, get_language
+
+Visibility = Literal["visible", "hidden"]
 
 st.set_page_config(page_icon=str(ROOT / "static" / "favicon.png"), layout="wide")
 # Streamlit writes what is chosen in the primary colour; on dark that can't be read as it should (WCAG 1.4.3: 4.5 to 1).
 st.html("<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }</style>")
 show_logo()
-choose_language()
+try:
+    get_engine()
+    get_starter().ensure_running(get_settings())
+    driver = restore_driver()
+    with open_reading() as connection:
+        freshness = get_freshness(connection)
+except (CarburoamError, OSError) as error:
+    st.error(escape(str(error)), title=_("This installation is not set up rightly"))
+    st.stop()
+except SQLAlchemyError:
+    st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
+    st.stop()
+choose_language(driver)
+for_visitors: Visibility = "hidden" if driver is not None else "visible"
+for_drivers: Visibility = "visible" if driver is not None else "hidden"
 pages = ROOT / "pages"
 page = st.navigation(
     [
@@ -37,6 +57,41 @@ page = st.navigation(
             visibility="hidden",
         ),
         st.Page(
+            pages / "login.py",
+            title=_("Log in"),
+            icon=":material/login:",
+            help=_("Log in to your account."),
+            visibility=for_visitors,
+        ),
+        st.Page(
+            pages / "register.py",
+            title=_("Open an account"),
+            icon=":material/person_add:",
+            help=_("Keep your stations, see the cheapest first, and what that saves in a year."),
+            visibility=for_visitors,
+        ),
+        st.Page(
+            pages / "recover.py",
+            title=_("Forgotten username or password"),
+            icon=":material/help:",
+            help=_("Have your username mailed to you, or a code with which you set a new password."),
+            visibility="hidden",
+        ),
+        st.Page(
+            pages / "profile.py",
+            title=_("Your profile"),
+            icon=":material/person:",
+            help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
+            visibility=for_drivers,
+        ),
+        st.Page(
+            pages / "privacy.py",
+            title=_("Privacy"),
+            icon=":material/shield:",
+            help=_("What is kept about you, why and for how long."),
+            visibility="hidden",
+        ),
+        st.Page(
             pages / "about.py",
             title=_("About and help"),
             icon=":material/info:",
@@ -44,17 +99,10 @@ page = st.navigation(
         ),
     ]
 )
-try:
-    get_engine()
-    get_starter().ensure_running(get_settings())
-    with open_reading() as connection:
-        freshness = get_freshness(connection)
-except (CarburoamError, OSError) as error:
-    st.error(escape(str(error)), title=_("This installation is not set up rightly"))
-    st.stop()
-except SQLAlchemyError:
-    st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
-    st.stop()
+if driver is not None:
+    show_driver(driver)
 show_sidebar_foot(freshness)
+keep_cookie()
+remember_page(page.url_path)
 mark_language(get_language())
 page.run()

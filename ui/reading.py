@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import streamlit as st
 from sqlalchemy import Connection, Engine
 
-from db import open_engine, prepare_database
+from db import begin_writing, open_engine, prepare_database
+from mail import Mailer
 from scheduler import Starter
 from settings import Settings, read_settings
 
@@ -30,6 +33,17 @@ def get_engine() -> Engine:
 def get_starter() -> Starter:
     """Return the one starter of the background process of this app."""
     return Starter()
+
+
+@st.cache_resource(show_spinner=False)
+def get_mailer() -> Mailer:
+    """Return the one worker of this app that sends mails."""
+    return Mailer(get_engine(), get_settings())
+
+
+def begin_change() -> AbstractContextManager[Connection]:
+    """Open a transaction that will write; to be used as a context manager."""
+    return begin_writing(get_engine())
 
 
 def open_reading() -> Connection:

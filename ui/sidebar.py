@@ -6,16 +6,23 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from accounts.sessions import Driver
 from prices.freshness import Freshness
 from settings import ROOT, VERSION
-from ui.formats import format_age
+from ui.authentication import end_session, keep_language
+from ui.formats import escape, format_age
 from ui.texts import LANGUAGES, _, find_browser_language
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/"
 
 
-def choose_language() -> None:
-    """Draw the choice of the language; it decides the language of all that is drawn after it."""
+def choose_language(driver: Driver | None) -> None:
+    """Draw the choice of the language; it decides the language of all that is drawn after it.
+
+    A driver's own choice goes with the account; a link that names a language wins for the one who opens it.
+    """
+    if driver is not None and "lang" not in st.session_state and "lang" not in st.query_params:
+        st.session_state["lang"] = driver.language
     with st.sidebar:
         st.segmented_control(
             "Langue / Language",
@@ -25,6 +32,7 @@ def choose_language() -> None:
             required=True,
             key="lang",
             bind="query-params",
+            on_change=keep_language,
         )
 
 
@@ -32,6 +40,13 @@ def show_logo() -> None:
     """Draw the logo that suits the theme."""
     name = "logo-dark.svg" if st.context.theme.type == "dark" else "logo.svg"
     st.logo(str(ROOT / "static" / name), size="large", icon_image=str(ROOT / "static" / "icon.svg"))
+
+
+def show_driver(driver: Driver) -> None:
+    """Draw who is logged in, and the way out."""
+    with st.sidebar:
+        st.markdown(_("Logged in as {username}.").format(username=f"**{escape(driver.username)}**"))
+        st.button(_("Log out"), key="sidebar_log_out", icon=":material/logout:", on_click=end_session)
 
 
 def show_sidebar_foot(freshness: Freshness | None) -> None:

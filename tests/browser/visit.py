@@ -27,8 +27,9 @@ SCREENSHOTS = ROOT / "screenshots"
 WAIT_MS = 30_000  # of any one condition, on a machine that does other things besides
 LOCALES = {"fr": "fr-FR", "en": "en-GB"}
 # On a deep link Streamlit asks for these beside the page before it finds its base path, and gets a 404.
-STREAMLIT_GUESSES = re.compile(r"/(station|about)/_stcore/(health|host-config)")
-MAP_FILES = re.compile(r"data:|blob:|/assets/map/|/map-style/")
+STREAMLIT_GUESSES = re.compile(r"/[a-z]+/_stcore/(health|host-config)")
+# What may go while it loads: parts of a map, and the component that writes the cookie of a log-in.
+PASSING_FILES = re.compile(r"data:|blob:|/assets/map/|/map-style/|/component/extra_streamlit_components")
 UNSETTLED = '[data-testid="stSkeleton"], [data-stale="true"]'
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
 
@@ -120,7 +121,7 @@ def _watch(visit: Visit) -> None:
         check_host(request.url)
 
     def is_of_map(request: Request) -> bool:
-        return MAP_FILES.match(request.url.removeprefix(visit.app_url)) is not None
+        return PASSING_FILES.match(request.url.removeprefix(visit.app_url)) is not None
 
     def check_host(url: str) -> None:
         parts = urlsplit(url)

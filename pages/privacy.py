@@ -1,0 +1,64 @@
+"""What is kept about a driver: what, why and for how long."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ui.authentication import COOKIE
+from ui.formats import escape
+from ui.reading import get_settings
+from ui.texts import _
+
+st.title(_("What is kept about you, and why"), anchor=False)
+st.markdown(
+    _(
+        "Without an account, nothing is kept about you. With one, this is all; you can download it and delete it on "
+        "your profile."
+    )
+)
+rows = (
+    (
+        _("Username, name, e-mail, language"),
+        _("to log you in, to address you, to send you the mails you ask for"),
+        _("until you delete the account"),
+    ),
+    (_("A hash of your password (bcrypt)"), _("to check it; nobody can read it"), _("until you change it")),
+    (
+        _("Fuels you follow, consumption, kilometres, tank"),
+        _("to show your prices and what they save"),
+        _("until you change them"),
+    ),
+    (
+        _("Log-ins: since when, last used, name of the browser"),
+        _("to keep you logged in, and to log you out everywhere"),
+        _("30 days at most"),
+    ),
+    (
+        _("Codes that were mailed to you, as hashes"),
+        _("to know that you read your mail"),
+        _("until they are spent or replaced; good for 15 minutes"),
+    ),
+    (
+        _("Counts of tries, by a hash of account and address"),
+        _("to slow down those who guess passwords"),
+        _("about an hour"),
+    ),
+    (_("Mails still to be sent"), _("to send them"), _("until they are sent, two days at most")),
+)
+what, why, how_long = zip(*rows, strict=True)
+st.table(
+    pd.DataFrame({_("What"): what, _("Why"): why, _("How long"): how_long}),
+    border="horizontal",
+    hide_index=True,
+    alt=_("What is kept, why and how long"),
+)
+st.header(_("Cookies"), anchor=False)
+st.markdown(
+    _(
+        "Two, and no tracker: `{login}` keeps you logged in and is set when you log in; `_streamlit_xsrf` protects "
+        "forms. Nothing comes from third parties."
+    ).format(login=COOKIE)
+)
+if contact := get_settings().contact:
+    st.markdown(_("Who answers for it: {contact}.").format(contact=escape(contact)))

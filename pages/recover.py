@@ -1,0 +1,108 @@
+"""A forgotten username or password."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from accounts.recovery import mail_password_code, mail_username, reset_password
+from errors import AccountError, PasswordRefused, TooManyTries
+from ui.access import PAGES
+from ui.account_forms import show_field_error, word_error, word_wait
+from ui.authentication import get_secret_key
+from ui.reading import get_engine, get_mailer, get_settings
+from ui.texts import _
+
+
+def main() -> None:
+    st.title(_("Forgotten username or password"), anchor=False)
+    if not get_settings().can_mail:
+        st.info(_("This installation sends no mails: its admin finds them in its folder outputs/mail."))
+    if note := st.session_state.pop("recover_note", None):
+        st.success(note, icon=":material/mail:")
+    if error := st.session_state.pop("recover_error", None):
+        st.error(error, icon=":material/error:")
+    if st.session_state.get("recover_name"):
+        show_new_password()
+    else:
+        show_requests()
+    st.page_link(PAGES / "login.py", label=_("Back to log in"), icon=":material/login:")
+
+
+def show_requests() -> None:
+    with st.form("forgotten_password", border=True):
+        st.subheader(_("I forgot my password"), anchor=False)
+        st.text_input(_("Username or e-mail"), key="password_name", max_chars=254, autocomplete="username")
+        st.form_submit_button(_("Mail me a code"), type="primary", on_click=request_code)
+    with st.form("forgotten_username", border=True):
+        st.subheader(_("I forgot my username"), anchor=False)
+        st.text_input(_("E-mail"), key="username_email", max_chars=254, autocomplete="email")
+        st.form_submit_button(_("Mail me my username"), on_click=request_username)
+
+
+def show_new_password() -> None:
+    with st.form("new_password", border=True):
+        st.text_input(_("Code"), key="reset_code", max_chars=20, autocomplete="one-time-code")
+        st.text_input(
+            _("New password"),
+            key="reset_password",
+            type="password",
+            max_chars=200,
+            autocomplete="new-password",
+            help=_("At least 10 characters. A few words in a row make a good one."),
+        )
+        show_field_error("reset_password")
+        st.form_submit_button(_("Set the new password"), type="primary", on_click=submit_new_password)
+    st.button(_("Start again"), on_click=lambda: st.session_state.pop("recover_name", None))
+
+
+def request_code() -> None:
+    name = st.session_state["password_name"]
+    try:
+        mail_password_code(get_engine(), get_settings(), get_secret_key(), name, datetime.now(UTC))
+    except TooManyTries as error:
+        st.session_state["recover_error"] = word_wait(error)
+        return
+    get_mailer().wake()
+    st.session_state["recover_name"] = name or "-"
+    st.session_state["recover_note"] = _("If there is an account of that name, a code was mailed to its address.")
+
+
+def request_username() -> None:
+    email = st.session_state["username_email"]
+    try:
+        mail_username(get_engine(), get_settings(), get_secret_key(), email, datetime.now(UTC))
+    except TooManyTries as error:
+        st.session_state["recover_error"] = word_wait(error)
+        return
+    get_mailer().wake()
+    st.session_state["recover_note"] = _("If there is an account with that address, its username was mailed to it.")
+
+
+def submit_new_password() -> None:
+    state = st.session_state
+    try:
+        reset_password(
+            get_engine(),
+            get_settings(),
+            get_secret_key(),
+            state["recover_name"],
+            state["reset_code"],
+            state["reset_password"],
+            datetime.now(UTC),
+        )
+    except PasswordRefused as error:
+        state["field_errors"] = {"reset_password": error}
+        return
+    except AccountError as error:
+        state["field_errors"] = {}
+        state["recover_error"] = word_error(error)
+        return
+    get_mailer().wake()
+    state["field_errors"] = {}
+    state.pop("recover_name")
+    state["recover_note"] = _("Your new password is set, and every browser is logged out. You can log in with it now.")
+
+
+main()

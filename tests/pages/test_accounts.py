@@ -1,0 +1,309 @@
+"""The pages of accounts: what they say of each wrong field, and what they show to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from conftest import KEY, PASSWORD
+from page_visit import find_other_language, list_texts, read, run, run_app, visit
+from sqlalchemy import Engine, select, update
+from streamlit.testing.v1 import AppTest
+
+from accounts.registration import Registration, register
+from accounts.sessions import close_session, close_sessions
+from db import begin_writing
+from models import Credential, LoginSession, User
+from settings import ROOT, Settings
+
+HOSTILE = "<script>alert(1)</script> **x** [x](javascript:alert(1)) :red[x]"
+NAMES = ("ada", "grace")
+GOOD = {
+    "username": "alan",
+    "name": "Alan",
+    "email": "alan@mailbox.org",
+    "password": PASSWORD,
+}
+USERNAME_RULE = {
+    "en": "2 to 30 letters, digits, dots, underscores or hyphens, please.",
+    "fr": "De 2 à 30 lettres, chiffres, points, tirets ou tirets bas.",
+}
+SHORT = {"en": "At least 10 characters, please; any will do.", "fr": "Au moins 10 caractères, quels qu'ils soient."}
+# The field, what is typed, and the sentence in each language.
+WRONG = [
+    ("username", "a", USERNAME_RULE),
+    ("username", "ada@home", USERNAME_RULE),
+    ("username", "a" * 31, USERNAME_RULE),
+    ("username", "аda", USERNAME_RULE),  # a Cyrillic letter
+    (
+        "username",
+        "ADA",
+        {"en": "Another driver has this username.", "fr": "Un autre conducteur a déjà cet identifiant."},
+    ),
+    (
+        "name",
+        " \t ",
+        {
+            "en": "Please give a name of at most 80 characters.",
+            "fr": "Indiquez un nom de 80 caractères au plus.",
+        },
+    ),
+    ("email", "alan@", {"en": "This is not an e-mail address.", "fr": "Ce n'est pas une adresse e-mail."}),
+    (
+        "email",
+        "Ada@mailbox.org",
+        {
+            "en": "There is an account with this address already.",
+            "fr": "Il existe déjà un compte avec cette adresse.",
+        },
+    ),
+    ("password", "short", SHORT),
+    (
+        "password",
+        "é" * 40,
+        {
+            "en": "This password is too long: 72 bytes at most.",
+            "fr": "Ce mot de passe est trop long : 72 octets au plus.",
+        },
+    ),
+    (
+        "password",
+        "1234567890",
+        {
+            "en": "This password is among the most common ones. Please choose another.",
+            "fr": "Ce mot de passe est parmi les plus courants. Choisissez-en un autre.",
+        },
+    ),
+    (
+        "password",
+        "my name is ALAN",
+        {
+            "en": "The password must not hold your username.",
+            "fr": "Le mot de passe ne doit pas contenir votre identifiant.",
+        },
+    ),
+]
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine) -> Iterator[Settings]:
+    """The pages, with two drivers, and with no mail server."""
+    for name in NAMES:
+        form = Registration(name, f"{name}@mailbox.org", name.title(), PASSWORD, language="en")
+        assert register(engine, settings, KEY, form, address=None, now=datetime.now(UTC)).is_open
+    with run_app(monkeypatch, settings):
+        yield settings
+
+
+def find_id(engine: Engine, username: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(User.id).where(User.username_key == username)).scalar_one())
+
+
+def log_in(username: str = "ada", page: str = "profile", password: str = PASSWORD) -> AppTest:
+    """Log in by the form, and go to a page."""
+    at = visit("login")
+    at.text_input(key="login_name").set_value(username)
+    at.text_input(key="login_password").set_value(password)
+    run(press(at, "Log in"))
+    at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+    return run(at)
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    """Press a button of the page by what stands on it."""
+    (button,) = [button for button in at.main.button if button.label == label]
+    return button.click()
+
+
+def list_shown(at: AppTest) -> list[str]:
+    return [read(text) for text in list_texts(at)]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(("field", "typed", "sentences"), WRONG, ids=[f"{one[0]}-{one[1][:10]}" for one in WRONG])
+def test_a_wrong_field_is_told_right_below_it(
+    app: Settings, engine: Engine, field: str, typed: str, sentences: dict[str, str], language: str
+) -> None:
+    at = visit("register", lang=language.upper())
+    for name, text in (GOOD | {field: typed}).items():
+        at.text_input(key=f"register_{name}").set_value(text)
+    press(at, {"en": "Open an account", "fr": "Créer un compte"}[language])
+    run(at)
+    elements = [element for element in at.main if element.type in ("text_input", "markdown", "button_group")]
+    place = next(i for i, element in enumerate(elements) if getattr(element, "key", "") == f"register_{field}")
+    assert read(elements[place + 1].value) == sentences[language]
+    told = [text for text in list_shown(at) if any(text in rule.values() for _, _, rule in WRONG)]
+    assert told == [sentences[language]]
+    assert find_other_language(list_texts(at), language) == []
+    with engine.connect() as connection:
+        assert connection.execute(select(User.username).order_by(User.id)).scalars().all() == list(NAMES)
+
+
+def test_what_was_wrong_on_one_page_is_not_told_on_the_next(app: Settings) -> None:
+    at = visit("register")
+    for name, text in (GOOD | {"username": "a"}).items():
+        at.text_input(key=f"register_{name}").set_value(text)
+    run(press(at, "Open an account"))
+    at.switch_page(str(ROOT / "pages" / "login.py"))
+    run(at)
+    at.text_input(key="login_name").set_value("ada")
+    at.text_input(key="login_password").set_value(PASSWORD)
+    run(press(at, "Log in"))
+    at.switch_page(str(ROOT / "pages" / "profile.py"))
+    assert USERNAME_RULE["en"] not in list_shown(run(at))
+
+
+def test_a_visitor_of_the_profile_is_shown_nothing_of_it(app: Settings) -> None:
+    at = visit("profile")
+    assert [title.value for title in at.main.title] == ["This page needs an account"]
+    assert [read(text.value) for text in at.main.markdown] == [
+        "Log in, or open an account: it is free and takes a minute."
+    ]
+    for kind in ("text_input", "number_input", "button", "tabs", "table", "subheader", "success"):
+        assert not list(at.main.get(kind)), kind
+    assert not [text for text in list_shown(at) if "ada" in text.lower() or "grace" in text.lower()]
+
+
+def test_the_wrong_password_and_an_unknown_name_are_refused_alike(app: Settings) -> None:
+    for name in ("ada", "nobody"):
+        at = visit("login")
+        at.text_input(key="login_name").set_value(name)
+        at.text_input(key="login_password").set_value("not the password")
+        run(press(at, "Log in"))
+        assert [error.value for error in at.main.error] == ["This name and this password do not fit together."]
+        assert at.text_input(key="login_password").value == ""
+    assert [title.value for title in log_in().main.title] == ["Your profile"]
+
+
+@pytest.mark.parametrize(("page", "query"), [("landing", {"q": "Lyon"}), ("station", {"id": "7"}), ("about", {})])
+def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: str, query: dict[str, str]) -> None:
+    at = visit(page, **query)
+    title = [one.value for one in at.main.title]
+    at.switch_page(str(ROOT / "pages" / "login.py"))
+    run(at)
+    at.text_input(key="login_name").set_value("ada")
+    at.text_input(key="login_password").set_value(PASSWORD)
+    run(press(at, "Log in"))
+    assert [one.value for one in at.main.title] == title
+    assert {name: at.query_params[name] for name in query} == query
+
+
+def test_a_hostile_name_is_text_on_the_profile_and_in_the_sidebar(app: Settings, engine: Engine) -> None:
+    with begin_writing(engine) as connection:  # past the rules of usernames, which allow none of it
+        connection.execute(update(User).where(User.username == "ada").values(username=HOSTILE, name=HOSTILE))
+    at = log_in("ada")
+    sentences = [text for text in list_texts(at) if text.startswith("Logged in as ")]
+    assert len(sentences) == 2  # on the page and in the sidebar
+    for sentence in sentences:
+        assert read(sentence) == f"Logged in as {HOSTILE}."
+        inside = sentence.removeprefix("Logged in as **").removesuffix("**.")
+        assert not re.search(r"(?<!\\)[<>*\[\]:]", inside)
+    assert at.text_input(key="profile_name").value == HOSTILE
+
+
+def test_two_sessions_that_change_the_profile_at_once_both_show_what_is_kept(app: Settings, engine: Engine) -> None:
+    first, second = log_in(), log_in()
+    first.text_input(key="profile_name").set_value("Countess")
+    second.text_input(key="profile_username").set_value("lovelace")
+    run(press_save(first, "names"))
+    run(press_save(second, "names"))
+    with engine.connect() as connection:
+        name, username = connection.execute(select(User.name, User.username).where(User.id == 1)).one()
+    assert username == "lovelace"
+    assert name in ("Countess", "Ada")  # the second form held the old name: the last one who saves wins
+    for at in (run(first), run(second)):
+        assert [text for text in list_shown(at) if text.startswith("Logged in as ")] == ["Logged in as lovelace."] * 2
+        assert not at.main.error
+    taken = log_in("grace")
+    taken.text_input(key="profile_username").set_value("LoveLace")
+    run(press_save(taken, "names"))
+    assert "Another driver has this username." in list_shown(taken)
+    assert "Logged in as grace." in list_shown(taken)
+
+
+def press_save(at: AppTest, form: str) -> AppTest:
+    (button,) = [button for button in at.main.button if button.label == "Save" and button.proto.form_id == form]
+    return button.click()
+
+
+@pytest.mark.parametrize("end", ["here", "everywhere", "deleted"])
+def test_a_session_ended_elsewhere_changes_nothing_by_a_callback(app: Settings, engine: Engine, end: str) -> None:
+    at, driver_id = log_in(), find_id(engine, "ada")
+    with begin_writing(engine) as connection:
+        if end == "here":
+            close_session(connection, at.session_state["session_id"])
+        elif end == "everywhere":
+            close_sessions(connection, driver_id)
+        else:
+            connection.execute(User.__table__.delete().where(User.id == driver_id))
+    at.text_input(key="profile_name").set_value("Eve")
+    at.text_input(key="profile_username").set_value("eve")
+    run(press_save(at, "names"))
+    assert [title.value for title in at.main.title] == ["This page needs an account"]
+    assert not list(at.main.text_input)
+    with engine.connect() as connection:
+        assert not connection.execute(select(User.id).where(User.name == "Eve")).all()
+
+
+def test_a_language_chosen_in_a_session_that_was_ended_is_not_kept(app: Settings, engine: Engine) -> None:
+    at = log_in()
+    with begin_writing(engine) as connection:
+        close_sessions(connection, find_id(engine, "ada"))
+    run(at.get_by_key("lang").set_value("fr"))
+    with engine.connect() as connection:
+        assert connection.execute(select(User.language).where(User.username == "ada")).scalar_one() == "en"
+    assert [title.value for title in at.main.title] == ["Cette page demande un compte"]
+
+
+def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> None:
+    at = log_in()
+    at.text_input(key="erase_password").set_value(PASSWORD)
+    run(press(at, "Delete my account"))
+    assert [box.value for box in at.main.success] == [
+        "Your account is deleted, and all that was kept with it. Safe travels!"
+    ]
+    with engine.connect() as connection:
+        assert connection.execute(select(User.username)).scalars().all() == ["grace"]
+        assert not connection.execute(select(LoginSession.user_id)).all()
+    again = log_in("grace")
+    assert not list(again.main.success)  # nothing of the one before
+
+
+def show_admin_page() -> None:
+    """Run as a script: a page for admins only."""
+    import streamlit as st
+
+    from ui.access import require_admin
+    from ui.authentication import restore_driver
+
+    st.session_state["lang"] = "en"
+    restore_driver()
+    require_admin()
+    st.title("Secret")
+
+
+@pytest.mark.parametrize(("who", "title"), [("", "Page not found"), ("driver", "Page not found"), ("admin", "Secret")])
+def test_a_page_for_admins_is_not_there_for_anyone_else(app: Settings, engine: Engine, who: str, title: str) -> None:
+    at = AppTest.from_function(show_admin_page, default_timeout=30)
+    if who:
+        at.session_state["session_id"] = log_in().session_state["session_id"]
+    if who == "admin":
+        with begin_writing(engine) as connection:
+            connection.execute(update(Credential).where(Credential.user_id == 1).values(role="admin"))
+    assert [one.value for one in run(at).main.title] == [title]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("page", ["login", "register", "recover", "privacy", "profile"])
+def test_account_pages_speak_one_language(app: Settings, page: str, language: str) -> None:
+    texts = list_texts(visit(page, lang=language.upper()))
+    assert find_other_language(texts, language) == []
+    if page == "profile":
+        at = log_in()
+        run(at.get_by_key("lang").set_value(language))
+        texts = list_texts(at)
+        assert len(texts) > 30
+        assert find_other_language(texts, language) == []

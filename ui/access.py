@@ -1,0 +1,60 @@
+"""Who may see a page, and the way back to where one came from after logging in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from accounts.sessions import Driver
+from settings import ROOT
+from ui.authentication import get_driver
+from ui.texts import _
+
+PAGES = ROOT / "pages"
+
+
+def require_driver() -> Driver:
+    """Return who is logged in; a visitor is told that the page needs an account, and the page ends here."""
+    driver = get_driver()
+    if driver is not None:
+        return driver
+    if note := st.session_state.get("visitor_note"):
+        st.success(note, icon=":material/check_circle:")
+    st.title(_("This page needs an account"), anchor=False)
+    st.markdown(_("Log in, or open an account: it is free and takes a minute."))
+    with st.container(horizontal=True):
+        st.page_link(PAGES / "login.py", label=_("Log in"), icon=":material/login:")
+        st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
+    st.stop()
+
+
+def require_admin() -> Driver:
+    """Return the admin who is logged in; anyone else sees what stands at an address that leads nowhere."""
+    driver = get_driver()
+    if driver is not None and driver.is_admin:
+        return driver
+    st.title(_("Page not found"), anchor=False)
+    st.stop()
+
+
+def remember_page(path: str) -> None:
+    """Remember where a visitor is, unless that is a page about logging in, to lead back there afterwards.
+
+    What was wrong in a form of another page is forgotten, and what was said there.
+    """
+    if st.session_state.get("path") != path:
+        st.session_state["path"] = path
+        for key in ("field_errors", "profile_note", "visitor_note"):
+            st.session_state.pop(key, None)
+    if path not in ACCOUNT_PAGES:
+        st.session_state["return_to"] = (path, st.query_params.to_dict())
+
+
+def return_to_page() -> None:
+    """Go back to where the visitor came from before logging in."""
+    path, query = st.session_state.pop("return_to", ("", {}))
+    name = path if path in RETURN_PAGES else "landing"
+    st.switch_page(PAGES / f"{name}.py", query_params=query)
+
+
+ACCOUNT_PAGES = ("login", "register", "recover")
+RETURN_PAGES = ("station", "about", "profile", "privacy")

@@ -1,0 +1,131 @@
+"""What the pages about accounts share: wording our errors, fuels, and the form for a mailed code."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import ceil
+
+import streamlit as st
+
+from accounts.identity import USERNAME_LENGTHS
+from accounts.passwords import MIN_LENGTH
+from accounts.registration import confirm_account, mail_confirmation
+from errors import (
+    AccountError,
+    CodeExpired,
+    CodeWrong,
+    EmailRefused,
+    EmailTaken,
+    FigureRefused,
+    NameRefused,
+    PasswordRefused,
+    PasswordWrong,
+    TooManyTries,
+    UsernameRefused,
+    UsernameTaken,
+)
+from ui.authentication import begin_session, get_secret_key
+from ui.reading import get_engine, get_mailer, get_settings
+from ui.texts import _, ngettext
+
+
+def word_error(error: AccountError) -> str:
+    """Return the sentence that tells a person which rule was broken."""
+    match error:
+        case TooManyTries():
+            return word_wait(error)
+        case PasswordRefused():
+            return _word_password(error.rule)
+        case UsernameRefused():
+            shortest, longest = USERNAME_LENGTHS
+            return _("{shortest} to {longest} letters, digits, dots, underscores or hyphens, please.").format(
+                shortest=shortest, longest=longest
+            )
+        case UsernameTaken():
+            return _("Another driver has this username.")
+        case EmailRefused():
+            return _("This is not an e-mail address.")
+        case EmailTaken():
+            return _("There is an account with this address already.")
+        case NameRefused():
+            return _("Please give a name of at most 80 characters.")
+        case PasswordWrong():
+            return _("This is not your password.")
+        case CodeWrong() | CodeExpired():
+            return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
+        case FigureRefused():
+            return _("This figure is not one that a vehicle has.")
+        case _other:
+            return _("This did not work. Please try again.")
+
+
+def word_wait(error: TooManyTries) -> str:
+    """Return the sentence that says how long to wait."""
+    seconds = max(1, ceil(error.wait_seconds))
+    if seconds < 90:
+        return ngettext(
+            "Too many tries. Please wait {count} second.", "Too many tries. Please wait {count} seconds.", seconds
+        ).format(count=seconds)
+    minutes = ceil(seconds / 60)
+    return ngettext(
+        "Too many tries. Please wait {count} minute.", "Too many tries. Please wait {count} minutes.", minutes
+    ).format(count=minutes)
+
+
+def show_field_error(field: str) -> None:
+    """Draw what is wrong at a field, right below it."""
+    if error := st.session_state.get("field_errors", {}).get(field):
+        st.markdown(f":red[:material/error: {word_error(error)}]")
+
+
+def show_code_form() -> None:
+    """Draw the form for the code that confirms an address and opens the account."""
+    st.markdown(_("We have sent a code to your address. Type it here to open your account."))
+    with st.form("confirm", border=True):
+        st.text_input(_("Code"), key="confirm_code", max_chars=20, autocomplete="one-time-code")
+        st.form_submit_button(_("Confirm"), type="primary", on_click=_submit_code)
+    if error := st.session_state.pop("code_error", None):
+        st.error(error, icon=":material/error:")
+    if note := st.session_state.pop("code_note", None):
+        st.info(note)
+    with st.container(horizontal=True):
+        st.button(_("Send another code"), on_click=_send_again)
+        st.button(_("Start again"), on_click=lambda: st.session_state.pop("pending_account", None))
+
+
+def _submit_code() -> None:
+    user_id = st.session_state.get("pending_account")
+    try:
+        confirm_account(get_engine(), get_secret_key(), user_id, st.session_state["confirm_code"], datetime.now(UTC))
+    except AccountError as error:
+        st.session_state["code_error"] = word_error(error)
+        return
+    st.session_state.pop("pending_account", None)
+    if user_id is not None:
+        begin_session(user_id, is_lasting=False)
+
+
+def _send_again() -> None:
+    try:
+        mail_confirmation(
+            get_engine(),
+            get_settings(),
+            get_secret_key(),
+            st.session_state.get("pending_account"),
+            datetime.now(UTC),
+        )
+    except TooManyTries as error:
+        st.session_state["code_error"] = word_wait(error)
+        return
+    get_mailer().wake()
+    st.session_state["code_note"] = _("A new code is on its way; the one before is no longer good.")
+
+
+def _word_password(rule: str) -> str:
+    if rule == "short":
+        return _("At least {count} characters, please; any will do.").format(count=MIN_LENGTH)
+    if rule == "long":
+        return _("This password is too long: 72 bytes at most.")
+    if rule == "username":
+        return _("The password must not hold your username.")
+    return _("This password is among the most common ones. Please choose another.")

@@ -1,0 +1,192 @@
+"""All contact with streamlit-authenticator: the signed cookie of a log-in, and logging in by it.
+
+The cookie holds, where the library expects a username, an opaque session id that is looked up on every rerun: so a
+log-out, a new password or a deleted account counts at once, whatever cookie is still about. One that does not verify
+is put aside before the library sees it, which would raise. What a visitor typed never reaches the library.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import streamlit as st
+from streamlit_authenticator import Authenticate
+
+from accounts.profile import change_language
+from accounts.sessions import (
+    LASTING,
+    PASSING,
+    Driver,
+    close_session,
+    find_driver,
+    mark_seen,
+    open_session,
+    renew_session,
+)
+from statefiles import read_secret_key
+from ui.reading import begin_change, get_engine, get_settings, open_reading
+from ui.visitor import get_browser, is_https
+
+COOKIE = "carburoam_login"
+
+_SESSION_ID = re.compile("[0-9a-f]{64}")
+
+
+@st.cache_resource(show_spinner=False)
+def get_secret_key() -> bytes:
+    """Return the key that signs cookies and codes."""
+    return read_secret_key(get_settings())
+
+
+def restore_driver() -> Driver | None:
+    """Return who is logged in, as the database has it now; called first on every rerun.
+
+    A session that has ended logs this tab out; a new tab is logged in by the cookie.
+    """
+    now = datetime.now(UTC)
+    session_id = st.session_state.get("session_id")
+    is_new = session_id is None and not st.session_state.get("logged_out")
+    if is_new:
+        session_id = _read_cookie()
+    driver = None
+    if session_id is not None:
+        with open_reading() as connection:
+            driver = find_driver(connection, session_id, now)
+    if driver is None:
+        st.session_state.pop("session_id", None)
+    elif is_new:
+        _log_in_by_cookie(str(session_id), driver)
+        mark_seen(get_engine(), str(session_id), now)
+    st.session_state["driver"] = driver
+    return driver
+
+
+def get_driver() -> Driver | None:
+    """Return who is logged in on this rerun."""
+    driver = st.session_state.get("driver")
+    return driver if isinstance(driver, Driver) else None
+
+
+def get_session_id() -> str:
+    """Return the id of the session of this browser; "" when nobody is logged in."""
+    return str(st.session_state.get("session_id") or "")
+
+
+def begin_session(user_id: int, *, is_lasting: bool) -> None:
+    """Log a driver in on this browser; the cookie is written by the reruns that follow."""
+    now = datetime.now(UTC)
+    with begin_change() as connection:
+        session_id = open_session(connection, user_id, is_lasting=is_lasting, browser=get_browser(), now=now)
+        driver = find_driver(connection, session_id, now)
+    st.session_state["session_id"] = session_id
+    st.session_state["logged_out"] = False
+    if driver is not None:
+        st.session_state["lang"] = driver.language
+    _write_cookie_later(
+        _sign(session_id, now + (LASTING if is_lasting else PASSING)), LASTING if is_lasting else PASSING
+    )
+
+
+def keep_language() -> None:
+    """Keep the language that was just chosen as that of the driver who is logged in, if any."""
+    for key in ("profile_note", "visitor_note"):  # said in the language of before
+        st.session_state.pop(key, None)
+    if (driver := restore_driver()) is not None:
+        with begin_change() as connection:
+            change_language(connection, driver.id, st.session_state["lang"])
+
+
+def renew_cookie() -> None:
+    """Go on under another session id in this browser: whoever copied its cookie is logged out."""
+    with begin_change() as connection:
+        renewed = renew_session(connection, get_session_id())
+    if renewed is not None:
+        session_id, expires_at = renewed
+        st.session_state["session_id"] = session_id
+        _write_cookie_later(_sign(session_id, expires_at), expires_at - datetime.now(UTC))
+
+
+def end_session() -> None:
+    """Log out here."""
+    with begin_change() as connection:
+        close_session(connection, get_session_id())
+    forget_session()
+
+
+def forget_session() -> None:
+    """Forget, in this browser, a session that is over."""
+    st.session_state.pop("session_id", None)
+    st.session_state["driver"] = None
+    st.session_state["logged_out"] = True
+    _write_cookie_later("", timedelta(seconds=-1))
+
+
+def keep_cookie() -> None:
+    """Write the cookie that is due, on every rerun until the browser reports it: a rerun may overtake its component."""
+    due = st.session_state.get("cookie_due")
+    if due is None:
+        return
+    value, expires_at = due
+    with st.sidebar:
+        manager = _make_authenticate({}).cookie_controller.cookie_model.cookie_manager
+        reported = manager.cookies.get(COOKIE, "")
+        if reported == value and st.session_state.get("cookie_written") == value:
+            st.session_state.pop("cookie_due")
+            return
+        manager.set(
+            COOKIE,
+            value,
+            key=f"set_{hash(value) & 0xFFFFFFFF:x}",
+            expires_at=expires_at,
+            secure=is_https(),
+            same_site="strict",
+        )
+        st.session_state["cookie_written"] = value
+
+
+def _write_cookie_later(value: str, lifetime: timedelta) -> None:
+    # With its zone: the browser takes a time without one for its own.
+    st.session_state["cookie_due"] = (value, datetime.now(UTC) + lifetime)
+
+
+def _sign(session_id: str, expires_at: datetime) -> str:
+    payload = {"username": session_id, "exp_date": expires_at.timestamp()}
+    return jwt.encode(payload, get_secret_key(), algorithm="HS256")
+
+
+def _read_cookie() -> str | None:
+    """Return the session id in the cookie of this page load, if the cookie is ours and not over."""
+    token = st.context.cookies.get(COOKIE)
+    if not token:
+        return None
+    try:
+        payload = jwt.decode(token, get_secret_key(), algorithms=["HS256"])
+    except jwt.PyJWTError:
+        return None
+    session_id, expires_at = payload.get("username"), payload.get("exp_date")
+    if not isinstance(session_id, str) or not _SESSION_ID.fullmatch(session_id):
+        return None
+    if not isinstance(expires_at, int | float) or expires_at <= datetime.now(UTC).timestamp():
+        return None
+    return session_id
+
+
+def _log_in_by_cookie(session_id: str, driver: Driver) -> None:
+    """Let the library log in by the cookie, knowing the one account at stake."""
+    account = {"name": driver.name, "email": driver.email, "roles": [driver.role], "password": "-"}
+    with st.sidebar:
+        _make_authenticate({session_id: account}).login("unrendered")
+    st.session_state["session_id"] = session_id
+
+
+def _make_authenticate(accounts: dict[str, dict[str, object]]) -> Authenticate:
+    return Authenticate(
+        {"usernames": accounts},
+        cookie_name=COOKIE,
+        cookie_key=get_secret_key().decode(),
+        cookie_expiry_days=LASTING.days,
+        auto_hash=False,
+        login_sleep_time=0,
+    )
