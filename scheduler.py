@@ -188,6 +188,7 @@ class Scheduler:
         try:
             self._load_when_due()
         except Exception:
+            # A thread that dies in silence would leave a process behind that holds pid.txt and never loads.
             logger.exception("loads status=failed")
         finally:
             self._stop.set()

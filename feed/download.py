@@ -202,7 +202,7 @@ def _finish(file: IO[bytes], validators: Validators) -> Archive:
     if file.tell() > MAX_ARCHIVE_BYTES:
         raise FeedRefused(f"the archive is larger than {MAX_ARCHIVE_BYTES // 1_000_000} MB")
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # IO[bytes] is what it takes
     file.seek(0)
     return Archive(file, digest, validators)
 

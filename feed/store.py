@@ -28,6 +28,7 @@ from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
 BATCH_STATIONS = 500
 TOWN_KEY_LENGTH = 120
+# A declarative class's table is typed as any FromClause; these are tables.
 _STATIONS: Table = Station.__table__  # type: ignore[assignment]
 _PRICES: Table = Price.__table__  # type: ignore[assignment]
 _STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]
@@ -271,7 +272,7 @@ class _Writer:
         """Run a statement once for each row; `names` are the bound parameters in the order of the values."""
         if not rows:
             return
-        compiled = statement.compile(dialect=self._connection.dialect)  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=self._connection.dialect)  # type: ignore[attr-defined]  # every statement has it
         if compiled.positional:
             parameters: Iterable[Any] = rows
             order = [names.index(name) for name in compiled.positiontup]

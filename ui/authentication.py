@@ -84,9 +84,8 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
     st.session_state["logged_out"] = False
     if driver is not None:
         st.session_state["lang"] = driver.language
-    _write_cookie_later(
-        _sign(session_id, now + (LASTING if is_lasting else PASSING)), LASTING if is_lasting else PASSING
-    )
+    lifetime = LASTING if is_lasting else PASSING
+    _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
 
 
 def keep_language() -> None:
