@@ -82,6 +82,9 @@ class Station(Base):
     town: Mapped[str] = mapped_column(String(120))
     zip_code: Mapped[str] = mapped_column(String(10), doc="text, leading zero kept")
     town_key: Mapped[str] = mapped_column(String(120), doc="the town without case, accents and punctuation")
+    address_key: Mapped[str] = mapped_column(
+        String(300), server_default="", doc="the address in the form of town_key, to be searched in"
+    )
     is_motorway: Mapped[bool]
     has_automat: Mapped[bool] = mapped_column(doc="sells day and night by an automat")
     opening_hours: Mapped[str | None] = mapped_column(
@@ -103,6 +106,33 @@ class Price(Base):
     gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
     price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre")
     updated_at: Mapped[datetime] = mapped_column(doc="when the station reported it, UTC")
+
+
+class StationBrand(Base):
+    """What a station is called and whose it is, from another source than the feed, which has neither.
+
+    Not bound to `stations`: the list may come before the feed and names stations that have left it.
+    """
+
+    __tablename__ = "station_brands"
+    __table_args__ = (Index("ix_station_brands_brand_key", "brand_key"),)
+
+    station_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    brand: Mapped[str] = mapped_column(String(60), doc="may be empty")
+    brand_key: Mapped[str] = mapped_column(String(60), doc="the brand in the form of town_key")
+    name: Mapped[str] = mapped_column(String(120), doc="may be empty")
+
+
+class BrandState(Base):
+    """The one row that says where the brands came from; none: there are no brands."""
+
+    __tablename__ = "brand_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="always 1")
+    kind: Mapped[str] = mapped_column(String(20), doc="prix_carburant or openstreetmap: whose list, and so its licence")
+    source: Mapped[str] = mapped_column(String(500), doc="address or path, without any password")
+    station_count: Mapped[int]
+    loaded_at: Mapped[datetime]
 
 
 class StockOut(Base):
@@ -207,6 +237,19 @@ class FollowedGasType(Base):
     gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
 
 
+class CustomStation(Base):
+    """A favourite: a station that a driver keeps. Any number of drivers may keep the same one."""
+
+    __tablename__ = "custom_stations"
+    __table_args__ = (Index("ix_custom_stations_station_id", "station_id"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    station_id: Mapped[int] = mapped_column(ForeignKey("stations.id", ondelete="CASCADE"), primary_key=True)
+    custom_name: Mapped[str] = mapped_column(String(60), doc="what the driver calls it")
+    position: Mapped[int] = mapped_column(doc="the driver's own order, the smallest first")
+    added_at: Mapped[datetime]
+
+
 class VerificationCode(Base):
     """The one open code of an account for a purpose."""
 
@@ -267,6 +310,8 @@ def make_town_key(town: str) -> str:
 
     "Saint-Étienne", "ST ETIENNE" and "saint etienne" all give "saint etienne".
     """
-    letters = unicodedata.normalize("NFKD", town.lower().replace("œ", "oe").replace("æ", "ae"))
+    letters = town.lower()
+    if not letters.isascii():
+        letters = unicodedata.normalize("NFKD", letters.replace("œ", "oe").replace("æ", "ae"))
     words = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c)).split()
     return " ".join(_LONG_WORDS.get(word, word) for word in words)

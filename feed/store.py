@@ -28,6 +28,7 @@ from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
 BATCH_STATIONS = 500
 TOWN_KEY_LENGTH = 120
+ADDRESS_KEY_LENGTH = 300
 # A declarative class's table is typed as any FromClause; these are tables.
 _STATIONS: Table = Station.__table__  # type: ignore[assignment]
 _PRICES: Table = Price.__table__  # type: ignore[assignment]
@@ -154,6 +155,7 @@ class _Storing:
             station.town,
             station.zip_code,
             make_town_key(station.town)[:TOWN_KEY_LENGTH],  # it may be longer than the town: "½" becomes "1 2"
+            make_town_key(station.address)[:ADDRESS_KEY_LENGTH],
             station.is_motorway,
             station.has_automat,
             station.opening_hours,
