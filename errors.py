@@ -8,6 +8,11 @@ CarburoamError
 ├── LoadRunning           another load holds the load lock
 ├── PlaceUnknown          no station is known at the place that was asked for
 ├── StationUnknown        no station has this id
+├── FavouriteError        a list of favourites can't take or change what was asked
+│   ├── AlreadyFavourite  the station is in it already
+│   ├── FavouriteUnknown  the station is not in it: removed elsewhere, or never there
+│   ├── FavouritesFull    it holds as many stations as one driver may keep
+│   └── FavouriteNameRefused  a name of one's own that is too long
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
 └── AccountError          an account was asked for what it can't give
     ├── UsernameRefused   not of the form of a username
@@ -58,6 +63,26 @@ class PlaceUnknown(CarburoamError):
 
 class StationUnknown(CarburoamError):
     """No station has the id that was asked for."""
+
+
+class FavouriteError(CarburoamError):
+    """A list of favourites can't take or change what was asked."""
+
+
+class AlreadyFavourite(FavouriteError):
+    """The station is in the list already."""
+
+
+class FavouriteUnknown(FavouriteError):
+    """The station is not in the list: it was removed elsewhere, or was never there."""
+
+
+class FavouritesFull(FavouriteError):
+    """The list holds as many stations as one driver may keep."""
+
+
+class FavouriteNameRefused(FavouriteError):
+    """The name is too long."""
 
 
 class MailRefused(CarburoamError):

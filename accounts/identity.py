@@ -8,6 +8,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 
 from errors import EmailRefused, NameRefused, UsernameRefused
+from typed import read_line
 
 USERNAME_LENGTHS = (2, 30)
 MAX_NAME_LENGTH = 80
@@ -48,11 +49,8 @@ def read_name(text: str) -> str:
 
     Raises NameRefused: empty or longer than 80 characters.
     """
-    if len(text) > 10 * MAX_NAME_LENGTH:
-        raise NameRefused
-    visible = "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text)
-    name = " ".join(visible.split())
-    if not 1 <= len(name) <= MAX_NAME_LENGTH:
+    name = read_line(text, MAX_NAME_LENGTH)
+    if not name:
         raise NameRefused
     return name
 

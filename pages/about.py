@@ -6,17 +6,16 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from prices.freshness import get_freshness
 from settings import VERSION
 from ui.formats import escape, format_instant
-from ui.reading import get_settings, open_reading
+from ui.freshness import get_shown_freshness
+from ui.reading import get_settings
 from ui.texts import _
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/rubrique/opendata/"
 LICENCE_PAGE = "https://www.etalab.gouv.fr/licence-ouverte-open-licence/"
 
-with open_reading() as connection:
-    freshness = get_freshness(connection)
+freshness = get_shown_freshness()
 
 st.title(_("About Carburoam"), anchor=False)
 st.markdown(

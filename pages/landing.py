@@ -9,7 +9,6 @@ import streamlit as st
 from errors import PlaceUnknown
 from models import FUEL_NAMES
 from prices.figures import NationalFigure, list_national_figures
-from prices.freshness import get_freshness
 from prices.nearby import NearbyPrices, list_nearby_prices
 from stations.departments import DEPARTMENTS
 from stations.geography import compute_distance_km
@@ -17,7 +16,7 @@ from stations.places import Place, find_places, parse_point
 from ui.access import PAGES
 from ui.authentication import get_driver
 from ui.formats import escape, format_count, format_instant, format_price
-from ui.freshness import count_ages_from, show_state
+from ui.freshness import count_ages_from, get_shown_freshness, show_state
 from ui.near_me import Position, show_near_me
 from ui.price_table import show_price_table
 from ui.reading import open_reading
@@ -41,8 +40,8 @@ ROWS_MORE = 20
 
 
 def main() -> None:
+    freshness = get_shown_freshness()
     with open_reading() as connection:
-        freshness = get_freshness(connection)
         figures = list_national_figures(connection)
     st.title(_("What does fuel cost near you?"), anchor=False)
     st.markdown(_("The official prices of every filling station in France, the cheapest first."))

@@ -10,7 +10,7 @@ import streamlit as st
 from errors import StationUnknown
 from models import FUEL_NAMES
 from prices.figures import list_national_figures
-from prices.freshness import Freshness, get_freshness
+from prices.freshness import Freshness
 from prices.nearby import FuelRow, list_station_prices
 from settings import ROOT
 from stations.details import StationDetails, get_station
@@ -27,7 +27,7 @@ from ui.formats import (
     get_weekday,
     list_weekdays,
 )
-from ui.freshness import count_ages_from, show_state
+from ui.freshness import count_ages_from, get_shown_freshness, show_state
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.service_names import name_service
@@ -36,8 +36,8 @@ from ui.texts import _
 
 
 def main() -> None:
+    freshness = get_shown_freshness()
     with open_reading() as connection:
-        freshness = get_freshness(connection)
         figures = list_national_figures(connection)
         try:
             station = get_station(connection, read_station_id())

@@ -17,7 +17,7 @@ from stations.geography import compute_distance_km, make_box
 TIER_BOUNDS = (-30, -10, 10, 30)
 
 Rank = Literal["fresh", "old", "implausible", "out"]
-_RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible")
+RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible")
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,11 @@ def list_station_prices(
     return tuple(rows)
 
 
+def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime, *, is_out: bool) -> Rank:
+    """Say how a price ranks; without a figure (nothing fresh in the whole country) every price is old."""
+    return "out" if is_out else _judge(figure, price_milli_eur, updated_at)
+
+
 def _select_prices(fuel_id: int) -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -162,7 +167,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         distance_km=distance_km,
         price_milli_eur=row.price,
         updated_at=row.updated_at,
-        rank="out" if row.is_out else _judge(figure, row.price, row.updated_at),
+        rank=rank_price(figure, row.price, row.updated_at, is_out=row.is_out),
         out_since=row.began_at,
     )
 
@@ -177,7 +182,7 @@ def _rank(rows: list[PriceRow]) -> NearbyPrices:
     ranked = sorted(
         rows,
         key=lambda row: (
-            _RANKS.index(row.rank),
+            RANKS.index(row.rank),
             row.price_milli_eur if row.price_milli_eur is not None else float("inf"),
             row.distance_km or 0.0,
             row.station_id,

@@ -17,7 +17,7 @@ import pytest
 
 from settings import ROOT
 
-FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles", "translations")
+FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles", "translations", "typed")
 PACKAGES = ("accounts", "stations", "prices", "feed")
 ABOVE = ("ui", "pages", "app")
 KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": ()}

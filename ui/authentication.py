@@ -27,6 +27,7 @@ from accounts.sessions import (
 )
 from statefiles import read_secret_key
 from ui.reading import begin_change, get_engine, get_settings, open_reading
+from ui.station_list import carry_over
 from ui.visitor import get_browser, is_https
 
 COOKIE = "carburoam_login"
@@ -84,6 +85,7 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
     st.session_state["logged_out"] = False
     if driver is not None:
         st.session_state["lang"] = driver.language
+    carry_over(user_id)
     lifetime = LASTING if is_lasting else PASSING
     _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
 

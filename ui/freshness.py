@@ -18,6 +18,20 @@ POLL_SECONDS = 2.0
 IDLE_POLL_SECONDS = 60.0
 
 
+def read_freshness() -> Freshness | None:
+    """Read how fresh the prices are, for everything that is drawn on this rerun."""
+    with open_reading() as connection:
+        freshness = get_freshness(connection)
+    st.session_state["freshness"] = freshness
+    return freshness
+
+
+def get_shown_freshness() -> Freshness | None:
+    """Return how fresh the prices are that this rerun shows; None when nothing was loaded yet."""
+    freshness = st.session_state.get("freshness")
+    return freshness if isinstance(freshness, Freshness) else None
+
+
 def count_ages_from(freshness: Freshness | None, now: datetime) -> datetime:
     """Return the instant from which ages of prices are told: now, or the newest report of a feed of another time."""
     if freshness is None or freshness.newest_report_at is None or now - freshness.newest_report_at < LIVE:

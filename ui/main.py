@@ -8,13 +8,13 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from errors import CarburoamError
-from prices.freshness import get_freshness
 from settings import ROOT
 from ui.access import remember_page
 from ui.authentication import keep_cookie, restore_driver
 from ui.formats import escape
+from ui.freshness import read_freshness
 from ui.near_me import mark_language
-from ui.reading import get_engine, get_settings, get_starter, open_reading
+from ui.reading import get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, show_driver, show_logo, show_sidebar_foot
 from ui.texts import _, get_language
 
@@ -28,8 +28,7 @@ try:
     get_engine()
     get_starter().ensure_running(get_settings())
     driver = restore_driver()
-    with open_reading() as connection:
-        freshness = get_freshness(connection)
+    freshness = read_freshness()
 except (CarburoamError, OSError) as error:
     st.error(escape(str(error)), title=_("This installation is not set up rightly"))
     st.stop()

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from db import begin_writing, open_engine, prepare_database
 from mail import Mailer
+from prices.medians import NearbyMedians
 from scheduler import Starter
 from settings import Settings, read_settings
 
@@ -39,6 +40,12 @@ def get_starter() -> Starter:
 def get_mailer() -> Mailer:
     """Return the one worker of this app that sends mails."""
     return Mailer(get_engine(), get_settings())
+
+
+@st.cache_resource(show_spinner=False)
+def get_medians() -> NearbyMedians:
+    """Return the medians around stations, which are worked out once a load."""
+    return NearbyMedians()
 
 
 def begin_change() -> AbstractContextManager[Connection]:

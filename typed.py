@@ -1,0 +1,17 @@
+"""What a person typed into a field of one line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def read_line(text: str, longest: int) -> str | None:
+    """Return the text as one visible line: no control characters or marks of direction, single spaces only.
+
+    It may be empty. None when it is longer than `longest` characters; far longer ones are not even looked at.
+    """
+    if len(text) > 10 * longest:
+        return None
+    visible = "".join(letter if unicodedata.category(letter)[0] != "C" else " " for letter in text)
+    line = " ".join(visible.split())
+    return line if len(line) <= longest else None

@@ -1,0 +1,194 @@
+"""The stations that are kept: a driver's in the database, a visitor's in the session and in the address.
+
+Pages see one kind of list and never ask whose it is, so that what can be tried without an account is the real thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import streamlit as st
+from sqlalchemy import Connection
+
+from accounts.sessions import Driver
+from errors import AlreadyFavourite, FavouritesFull, FavouriteUnknown, StationUnknown
+from stations.details import get_station
+from stations.favourites import (
+    MAX_FAVOURITES,
+    Favourite,
+    add_favourite,
+    list_favourites,
+    make_favourites,
+    offer_name,
+    read_custom_name,
+    remove_favourite,
+    rename_favourite,
+    restore_favourite,
+    sort_favourites,
+)
+from ui.reading import begin_change, open_reading
+
+MAX_TRIED = 10  # stations that a visitor may choose without an account
+ADDRESS_KEY = "keep"  # the ids of a visitor's stations in the address of a page
+
+
+class StationList(Protocol):
+    """A list of favourites, whoever keeps it; each change is saved at once and raises our errors."""
+
+    is_lasting: bool
+    limit: int
+
+    def read(self, connection: Connection) -> tuple[Favourite, ...]:
+        """Return the favourites in their order."""
+
+    def add(self, station_id: int, custom_name: str) -> None:
+        """Keep a station. Raises StationUnknown, AlreadyFavourite, FavouritesFull, FavouriteNameRefused."""
+
+    def rename(self, station_id: int, custom_name: str) -> None:
+        """Call a favourite otherwise. Raises FavouriteUnknown, FavouriteNameRefused."""
+
+    def remove(self, station_id: int) -> Favourite:
+        """Keep a station no longer. Raises FavouriteUnknown."""
+
+    def restore(self, favourite: Favourite) -> None:
+        """Undo a removal. Raises StationUnknown, AlreadyFavourite, FavouritesFull."""
+
+    def sort(self, station_ids: Sequence[int]) -> None:
+        """Put the favourites into that order."""
+
+
+class DriverStations:
+    """The favourites of a driver who is logged in."""
+
+    is_lasting = True
+    limit = MAX_FAVOURITES
+
+    def __init__(self, driver_id: int) -> None:
+        self._driver_id = driver_id
+
+    def read(self, connection: Connection) -> tuple[Favourite, ...]:
+        return list_favourites(connection, self._driver_id)
+
+    def add(self, station_id: int, custom_name: str) -> None:
+        with begin_change() as connection:
+            add_favourite(connection, self._driver_id, station_id, custom_name, datetime.now(UTC))
+
+    def rename(self, station_id: int, custom_name: str) -> None:
+        with begin_change() as connection:
+            rename_favourite(connection, self._driver_id, station_id, custom_name)
+
+    def remove(self, station_id: int) -> Favourite:
+        with begin_change() as connection:
+            return remove_favourite(connection, self._driver_id, station_id)
+
+    def restore(self, favourite: Favourite) -> None:
+        with begin_change() as connection:
+            restore_favourite(connection, self._driver_id, favourite, datetime.now(UTC))
+
+    def sort(self, station_ids: Sequence[int]) -> None:
+        with begin_change() as connection:
+            sort_favourites(connection, self._driver_id, station_ids)
+
+
+class VisitorStations:
+    """The handful of stations of a visitor: the ids in the address too, the names in the session alone."""
+
+    is_lasting = False
+    limit = MAX_TRIED
+
+    def read(self, connection: Connection) -> tuple[Favourite, ...]:
+        return make_favourites(connection, _get_tried())
+
+    def add(self, station_id: int, custom_name: str) -> None:
+        with open_reading() as connection:
+            station = get_station(connection, station_id)
+        if station.left_feed_at is not None:
+            raise StationUnknown(str(station_id))
+        name = read_custom_name(custom_name, offer_name(station.address, station.town))
+        tried = _get_tried()
+        if station_id in tried:
+            raise AlreadyFavourite(str(station_id))
+        if len(tried) >= MAX_TRIED:
+            raise FavouritesFull(str(MAX_TRIED))
+        _set_tried({**tried, station_id: name})
+
+    def rename(self, station_id: int, custom_name: str) -> None:
+        tried = _get_tried()
+        if station_id not in tried:
+            raise FavouriteUnknown(str(station_id))
+        _set_tried({**tried, station_id: read_custom_name(custom_name, "")})
+
+    def remove(self, station_id: int) -> Favourite:
+        tried = _get_tried()
+        if station_id not in tried:
+            raise FavouriteUnknown(str(station_id))
+        position = list(tried).index(station_id)
+        name = tried.pop(station_id)
+        _set_tried(tried)
+        return Favourite(station_id, name, position)
+
+    def restore(self, favourite: Favourite) -> None:
+        tried = _get_tried()
+        if favourite.station_id in tried:
+            raise AlreadyFavourite(str(favourite.station_id))
+        if len(tried) >= MAX_TRIED:
+            raise FavouritesFull(str(MAX_TRIED))
+        entries = list(tried.items())
+        entries.insert(favourite.position, (favourite.station_id, favourite.custom_name))
+        _set_tried(dict(entries))
+
+    def sort(self, station_ids: Sequence[int]) -> None:
+        tried = _get_tried()
+        ranked = [*(id_ for id_ in station_ids if id_ in tried), *(id_ for id_ in tried if id_ not in set(station_ids))]
+        _set_tried({id_: tried[id_] for id_ in dict.fromkeys(ranked)})
+
+
+def get_station_list(driver: Driver | None) -> StationList:
+    """Return the list of who is here; a visitor's goes into the address of the page that asks for it."""
+    if driver is not None:
+        return DriverStations(driver.id)
+    _set_tried(_get_tried())
+    return VisitorStations()
+
+
+def keep_tried_stations() -> None:
+    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session."""
+    st.session_state["keep_tried"] = True
+
+
+def carry_over(user_id: int) -> None:
+    """Add the stations that a visitor asked to keep to the account that was just opened or logged in to."""
+    if not st.session_state.pop("keep_tried", False):
+        return
+    for station_id, name in _get_tried().items():
+        try:
+            DriverStations(user_id).add(station_id, name)
+        except (AlreadyFavourite, StationUnknown):
+            continue
+        except FavouritesFull:
+            break
+    _set_tried({})
+
+
+def _get_tried() -> dict[int, str]:
+    """Return the visitor's ids and names: those of the session, or, when it begins, of the address."""
+    tried = st.session_state.get("tried_stations")
+    if tried is None:
+        tried = dict.fromkeys(_read_ids(st.query_params.get(ADDRESS_KEY, "")), "")
+    return dict(tried)
+
+
+def _set_tried(tried: dict[int, str]) -> None:
+    st.session_state["tried_stations"] = tried
+    if tried:
+        st.query_params[ADDRESS_KEY] = ",".join(map(str, tried))
+    else:
+        st.query_params.pop(ADDRESS_KEY, None)
+
+
+def _read_ids(text: str) -> list[int]:
+    """Read the ids in an address, which anybody may have written."""
+    parts = [part for part in text[:200].split(",") if part.isascii() and part.isdigit() and len(part) <= 10]
+    return list(dict.fromkeys(map(int, parts)))[:MAX_TRIED]
