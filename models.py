@@ -277,6 +277,17 @@ class LoginSession(Base):
     browser: Mapped[str] = mapped_column(String(120), default="")
 
 
+class KnownAddress(Base):
+    """An address from which a driver has logged in; `address_hash` hides which."""
+
+    __tablename__ = "known_addresses"
+    __table_args__ = (Index("ix_known_addresses_seen_at", "seen_at"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    address_hash: Mapped[str] = mapped_column(String(64), primary_key=True, doc="keyed, bound to the account")
+    seen_at: Mapped[datetime] = mapped_column(doc="the last log-in from there")
+
+
 class Attempt(Base):
     """How often something that is limited was done; `subject_hash` hides whose account or address it was."""
 

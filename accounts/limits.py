@@ -18,7 +18,7 @@ WINDOW = timedelta(hours=1)
 FREE_FAILURES = 5
 LONGEST_PAUSE_SECONDS = 30.0
 
-Kind = Literal["mail", "register", "code", "login"]
+Kind = Literal["mail", "register", "code", "login", "login_pair", "login_address"]
 
 
 def hash_subject(secret_key: bytes, kind: Kind, subject: str) -> str:
@@ -62,7 +62,7 @@ def require_no_pause(connection: Connection, keys: list[str], now: datetime) -> 
 
 
 def count_failure(connection: Connection, keys: list[str], now: datetime) -> None:
-    """Count a failed log-in for each subject; failures are forgotten after a quiet hour."""
+    """Count a failure for each subject; failures are forgotten after a quiet hour."""
     for key in keys:
         row = connection.execute(select(Attempt.last_at).where(Attempt.subject_hash == key)).first()
         if row is None:
@@ -76,8 +76,15 @@ def count_failure(connection: Connection, keys: list[str], now: datetime) -> Non
 
 
 def forget_failures(connection: Connection, keys: list[str]) -> None:
-    """Start from none again: the log-in succeeded."""
+    """Start from none again: a try succeeded."""
     connection.execute(delete(Attempt).where(Attempt.subject_hash.in_(keys)))
+
+
+def take_back(connection: Connection, keys: list[str]) -> None:
+    """Take back one failure of each subject, and leave those of before."""
+    connection.execute(
+        update(Attempt).where(Attempt.subject_hash.in_(keys), Attempt.times > 0).values(times=Attempt.times - 1)
+    )
 
 
 def clear_old(connection: Connection, now: datetime) -> None:

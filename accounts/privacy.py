@@ -12,7 +12,7 @@ from accounts.limits import forget_failures, hash_subject
 from accounts.messages import queue_message
 from accounts.profile import get_profile, require_own_password
 from db import begin_writing
-from models import FUEL_NAMES, Credential, LoginSession, OutboxMail, User, VerificationCode
+from models import FUEL_NAMES, Credential, KnownAddress, LoginSession, OutboxMail, User, VerificationCode
 from settings import Settings
 
 
@@ -29,6 +29,9 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             LoginSession.user_id == user_id
         )
     )
+    addresses = connection.execute(
+        select(KnownAddress.seen_at).where(KnownAddress.user_id == user_id).order_by(KnownAddress.seen_at)
+    ).scalars()
     codes = connection.execute(
         select(VerificationCode.purpose, VerificationCode.created_at, VerificationCode.tries).where(
             VerificationCode.user_id == user_id
@@ -60,6 +63,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             }
             for session in sessions
         ],
+        "known_addresses": [{"last_log_in_at": seen_at.isoformat()} for seen_at in addresses],
         "open_codes": [
             {"purpose": code.purpose, "created_at": code.created_at.isoformat(), "tries": code.tries} for code in codes
         ],

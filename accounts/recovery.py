@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, or_, select, update
 
+from accounts.addresses import remember_address
 from accounts.codes import issue_code, spend_code
 from accounts.identity import make_key
-from accounts.limits import take_turn
+from accounts.limits import forget_failures, hash_subject, take_turn
 from accounts.messages import queue_message
 from accounts.passwords import hash_password, require_password
 from accounts.sessions import close_sessions
@@ -43,11 +44,20 @@ def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, na
 
 
 def reset_password(
-    engine: Engine, settings: Settings, secret_key: bytes, name: str, code: str, password: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    name: str,
+    code: str,
+    password: str,
+    *,
+    address: str | None,
+    now: datetime,
 ) -> None:
     """Set a new password with the mailed code; every browser is logged out and the driver is told by mail.
 
-    The password is judged before the code is spent, so that a weak one costs no code.
+    The password is judged before the code is spent, so that a weak one costs no code. Whoever reads the mailbox gets
+    in: the failures of before are forgotten, and `address`, the browser's, is one that the account knows from now on.
 
     Raises PasswordRefused: as `require_password`.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
@@ -65,6 +75,12 @@ def reset_password(
         if account is not None and error is None:
             set_password(connection, account.id, password_hash)
             close_sessions(connection, account.id)
+            forget_failures(
+                connection,
+                [hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)],
+            )
+            if address:
+                remember_address(connection, secret_key, account.id, address, now)
             _queue(connection, settings, "password_changed", account, now)
     if error is not None:
         raise error

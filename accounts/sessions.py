@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 
+from accounts.addresses import is_known_address, remember_address
 from accounts.identity import make_key
-from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause
+from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_back
 from accounts.passwords import check_password
 from db import begin_writing
 from errors import AccountUnconfirmed, LoginRefused
@@ -52,26 +53,45 @@ def log_in(
     It takes the engine and not a transaction: checking a password takes a fifth of a second, in which no database may
     be held, and a failure is counted though it raises. `address` is the browser's, None when it isn't known.
 
-    Raises TooManyTries: a pause after failures, per account and per address, is not over.
+    Raises TooManyTries: a pause after failures, per account and per address, is not over; the try is not counted.
     Raises LoginRefused: there is no such account, or the password is another; both take the same time.
     Raises AccountUnconfirmed: the address of the account was never confirmed.
     """
     name_key = make_key(name)
-    account_key = hash_subject(secret_key, "login", f"{name_key}|{address or ''}")
-    keys = [account_key] + ([hash_subject(secret_key, "login", f"|{address}")] if address else [])
+    # By the name that was typed and not by the account: else the pauses would tell which username and which e-mail
+    # address are of one account.
+    account_keys = [hash_subject(secret_key, "login", name_key)]
+    address_keys = []
+    if address:
+        account_keys.append(hash_subject(secret_key, "login_pair", f"{address}|{name_key}"))
+        address_keys.append(hash_subject(secret_key, "login_address", address))
     with begin_writing(engine) as connection:
+        account = _find_account(connection, name_key)
+        user_id = account.user_id if account is not None else 0
+        if address and is_known_address(connection, secret_key, user_id, address, now):
+            # Here only what is tried here, with this name, slows down: neither strangers who hammer the account from
+            # elsewhere nor neighbours behind the same address can shut the driver out.
+            keys, address_keys = account_keys[1:], []
+        else:
+            keys = account_keys + address_keys
         require_no_pause(connection, keys, now)
         # Counted before it is known, so that a hundred guesses sent at once are not all of them the first.
         count_failure(connection, keys, now)
-        account = _find_account(connection, name_key)
     is_right = check_password(password, account.password_hash if account is not None else None)
     if account is None or not is_right:
         raise LoginRefused
     with begin_writing(engine) as connection:
-        forget_failures(connection, keys)
-    if account.confirmed_at is None:
-        raise AccountUnconfirmed(account.user_id)
-    return int(account.user_id)
+        current = _find_account(connection, name_key)
+        if current is None or current.password_hash != account.password_hash:
+            raise LoginRefused  # changed, or deleted with the account, while it was checked
+        forget_failures(connection, account_keys)
+        # No more than this try: who has an account could else wipe out what was counted for guesses at others.
+        take_back(connection, address_keys)
+        if address and current.confirmed_at is not None:
+            remember_address(connection, secret_key, user_id, address, now)
+    if current.confirmed_at is None:
+        raise AccountUnconfirmed(user_id)
+    return int(user_id)
 
 
 def open_session(connection: Connection, user_id: int, *, is_lasting: bool, browser: str, now: datetime) -> str:

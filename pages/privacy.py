@@ -35,6 +35,11 @@ rows = (
         _("30 days at most"),
     ),
     (
+        _("Addresses from which you logged in, as hashes"),
+        _("to let you in there whatever strangers try"),
+        _("90 days after the last log-in from there"),
+    ),
+    (
         _("Codes that were mailed to you, as hashes"),
         _("to know that you read your mail"),
         _("until they are spent or replaced; good for 15 minutes"),

@@ -13,6 +13,7 @@ from ui.account_forms import show_field_error, word_error, word_wait
 from ui.authentication import get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _
+from ui.visitor import get_address
 
 
 def main() -> None:
@@ -90,7 +91,8 @@ def submit_new_password() -> None:
             state["recover_name"],
             state["reset_code"],
             state["reset_password"],
-            datetime.now(UTC),
+            address=get_address(get_settings()),
+            now=datetime.now(UTC),
         )
     except PasswordRefused as error:
         state["field_errors"] = {"reset_password": error}

@@ -146,12 +146,14 @@ def test_without_a_mail_server_a_new_address_counts_at_once(
 def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: MakeDriver) -> None:
     user_id = make_driver("ada", "ada@mailbox.org")
     session_id = begin(engine, user_id)
+    log_in(engine, KEY, "ada", PASSWORD, address="192.0.2.1", now=NOW)
     with engine.connect() as connection:
         exported = json.loads(json.dumps(export_account(connection, user_id)))
         password_hash = connection.execute(select(Credential.password_hash)).scalar_one()
     assert exported["account"]["email"] == "ada@mailbox.org"
     assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
     assert exported["logged_in_browsers"][0]["browser"] == "Firefox"
+    assert exported["known_addresses"] == [{"last_log_in_at": NOW.isoformat()}]
     assert password_hash not in json.dumps(exported)
     assert session_id not in json.dumps(exported)
 
@@ -161,6 +163,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
 ) -> None:
     user_id, bob = make_driver("ada", "ada@mailbox.org"), make_driver("bob")
     session_id = begin(engine, user_id)
+    log_in(engine, KEY, "ada", PASSWORD, address="192.0.2.1", now=NOW)
     ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
     with pytest.raises(PasswordWrong):
         erase_account(engine, mailing, KEY, user_id, "wrong", NOW)

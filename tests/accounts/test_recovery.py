@@ -40,14 +40,14 @@ def test_a_mailed_code_sets_a_new_password_and_logs_every_browser_out(
         session_id = open_session(connection, user_id, is_lasting=True, browser="", now=LATER)
     mail_password_code(engine, mailing, KEY, name, LATER)
     code = find_code(read_mails()[-1].text)
-    reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, LATER)
+    reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, address=None, now=LATER)
     assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=LATER) == user_id
     with pytest.raises(LoginRefused):
         log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
     with engine.connect() as connection:
         assert find_driver(connection, session_id, LATER) is None
     with pytest.raises(CodeExpired):
-        reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, LATER)
+        reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, address=None, now=LATER)
     assert read_mails()[-1].recipient == "ada@mailbox.org"
     assert NEW_PASSWORD not in read_mails()[-1].text
 
@@ -60,8 +60,8 @@ def test_a_weak_password_costs_no_code(
     code = find_code(read_mails()[-1].text)
     for _ in range(6):
         with pytest.raises(PasswordRefused):
-            reset_password(engine, mailing, KEY, "ada", code, "i am ada, hello", LATER)
-    reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, LATER)
+            reset_password(engine, mailing, KEY, "ada", code, "i am ada, hello", address=None, now=LATER)
+    reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, address=None, now=LATER)
 
 
 def test_the_code_of_another_account_sets_nothing(
@@ -72,7 +72,35 @@ def test_the_code_of_another_account_sets_nothing(
     mail_password_code(engine, mailing, KEY, "ada", LATER)
     mail_password_code(engine, mailing, KEY, "eve", LATER)
     with pytest.raises(CodeWrong):
-        reset_password(engine, mailing, KEY, "ada", find_code(read_mails()[-1].text), NEW_PASSWORD, LATER)
+        reset_password(
+            engine, mailing, KEY, "ada", find_code(read_mails()[-1].text), NEW_PASSWORD, address=None, now=LATER
+        )
+
+
+@pytest.mark.parametrize("hammered", ["ada", "ada@mailbox.org"])
+@pytest.mark.parametrize("address", [None, "192.0.2.1"])
+def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
+    engine: Engine,
+    mailing: Settings,
+    make_driver: MakeDriver,
+    read_mails: ReadMails,
+    hammered: str,
+    address: str | None,
+) -> None:
+    user_id = make_driver("ada", "ada@mailbox.org")
+    for _ in range(5):
+        with pytest.raises(LoginRefused):
+            log_in(engine, KEY, hammered, "wrong", address=address and "192.0.2.66", now=LATER)
+    with pytest.raises(TooManyTries):
+        log_in(engine, KEY, hammered, PASSWORD, address=address, now=LATER)
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    code = find_code(read_mails()[-1].text)
+    reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, address=address, now=LATER)
+    if address:  # at which the driver is known from now on: what goes on elsewhere does not count here
+        for host in range(5):
+            with pytest.raises(LoginRefused):
+                log_in(engine, KEY, hammered, "wrong", address=f"198.51.100.{host}", now=LATER + timedelta(minutes=1))
+    assert log_in(engine, KEY, hammered, NEW_PASSWORD, address=address, now=LATER + timedelta(minutes=1)) == user_id
 
 
 def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, make_driver: MakeDriver) -> None:
@@ -81,7 +109,7 @@ def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, mak
     outcomes = set()
     for guess in range(60):
         try:
-            reset_password(engine, mailing, KEY, "ada", f"AAAA{guess:04d}", NEW_PASSWORD, LATER)
+            reset_password(engine, mailing, KEY, "ada", f"AAAA{guess:04d}", NEW_PASSWORD, address=None, now=LATER)
         except (CodeWrong, CodeExpired, TooManyTries) as error:
             outcomes.add((guess < 5, guess < 30, type(error)))
     # Five are looked at, and from the thirtieth on none is even counted: ten thousand would end in the same way.

@@ -96,16 +96,6 @@ def test_success_and_a_quiet_hour_forget_failures(engine: Engine, make_driver: M
         attempt(engine, "ada", "wrong", now=later)
 
 
-def test_a_stranger_elsewhere_does_not_slow_a_driver_down(engine: Engine, make_driver: MakeDriver) -> None:
-    user_id = make_driver("ada")
-    for _ in range(5):
-        with pytest.raises(LoginRefused):
-            attempt(engine, "ada", "wrong", address="192.0.2.66")
-    with pytest.raises(TooManyTries):
-        attempt(engine, "bob", "wrong", address="192.0.2.66")
-    assert attempt(engine, "ada", PASSWORD, address="192.0.2.1") == user_id
-
-
 def test_a_session_is_found_until_it_is_over(engine: Engine, make_driver: MakeDriver) -> None:
     user_id = make_driver("ada")
     lasting, passing = begin(engine, user_id), begin(engine, user_id, is_lasting=False)

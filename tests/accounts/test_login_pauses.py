@@ -1,0 +1,239 @@
+"""Pauses after failed log-ins: who is slowed down by whom, and a flood of log-ins."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import count
+from threading import Event, Lock
+
+import bcrypt
+import pytest
+from conftest import KEY, NOW, PASSWORD, MakeDriver
+from sqlalchemy import Engine, select, update
+
+from accounts.addresses import KEPT
+from accounts.sessions import log_in
+from db import begin_writing
+from errors import AccountUnconfirmed, LoginRefused, TooManyTries
+from models import Attempt, Credential, KnownAddress
+
+HOME, ELSEWHERE, STRANGE = "192.0.2.1", "192.0.2.2", "192.0.2.66"
+SOON = NOW + timedelta(seconds=0.5)  # no pause that began at NOW is over by then
+
+
+def attempt(engine: Engine, name: str, password: str, *, address: str | None = None, now: datetime = NOW) -> int:
+    return log_in(engine, KEY, name, password, address=address, now=now)
+
+
+def fail(engine: Engine, name: str, *, address: str | None = None, times: int = 5, now: datetime = NOW) -> None:
+    for _ in range(times):
+        with pytest.raises(LoginRefused):
+            attempt(engine, name, "wrong", address=address, now=now)
+
+
+def must_wait(engine: Engine, name: str, *, address: str | None = None, now: datetime = SOON) -> bool:
+    try:
+        attempt(engine, name, "wrong", address=address, now=now)
+    except TooManyTries:
+        return True
+    except LoginRefused:
+        return False
+    raise AssertionError
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_guesses_from_many_addresses_slow_the_account(engine: Engine, make_driver: MakeDriver, name: str) -> None:
+    make_driver("ada")
+    for host in range(5):
+        fail(engine, name, address=f"198.51.100.{host}", times=1)
+    assert must_wait(engine, name, address=ELSEWHERE)
+    assert not must_wait(engine, "bob", address=ELSEWHERE)
+
+
+def test_guesses_at_many_names_slow_the_address(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    for name in ("ada", "b", "c", "d", "e"):
+        fail(engine, name, address=STRANGE, times=1)
+    assert must_wait(engine, "ada", address=STRANGE)
+    assert must_wait(engine, "nobody", address=STRANGE)
+    assert not must_wait(engine, "ada", address=ELSEWHERE)
+
+
+def test_where_no_address_is_known_accounts_alone_are_slowed(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver("ada")
+    fail(engine, "nobody")
+    fail(engine, "bob")
+    assert attempt(engine, "ada", PASSWORD) == user_id
+    assert must_wait(engine, "bob")
+
+
+def test_a_driver_at_a_known_address_is_not_slowed_by_strangers_nor_neighbours(
+    engine: Engine, make_driver: MakeDriver
+) -> None:
+    user_id = make_driver("ada")
+    attempt(engine, "ada", PASSWORD, address=HOME)
+    fail(engine, "ada", address=STRANGE)  # a stranger who hammers the account
+    fail(engine, "bob", address=HOME)  # a neighbour behind the same address
+    assert must_wait(engine, "ada", address=ELSEWHERE)
+    assert must_wait(engine, "carol", address=HOME)
+    assert attempt(engine, "ada", PASSWORD, address=HOME, now=SOON) == user_id
+    assert attempt(engine, "ada@mailbox.org", PASSWORD, address=HOME, now=SOON) == user_id
+
+
+def test_guesses_from_a_known_address_are_slowed_too(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    attempt(engine, "ada", PASSWORD, address=HOME)
+    fail(engine, "ada", address=HOME)
+    with pytest.raises(TooManyTries):
+        attempt(engine, "ada", PASSWORD, address=HOME)
+
+
+def test_an_address_is_known_to_one_account_only_and_for_ninety_days(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    make_driver("bob")
+    attempt(engine, "ada", PASSWORD, address=HOME)
+    for days, name in ((0, "bob"), (KEPT.days, "ada")):
+        now = NOW + timedelta(days=days)
+        fail(engine, name, address=STRANGE, now=now)
+        assert must_wait(engine, name, address=HOME, now=now)
+    attempt(engine, "bob", PASSWORD, address=HOME, now=NOW + KEPT)
+    with engine.connect() as connection:
+        assert connection.execute(select(KnownAddress.user_id, KnownAddress.seen_at)).all() == [(2, NOW + KEPT)]
+
+
+def test_the_table_tells_neither_addresses_nor_who_shares_one(engine: Engine, make_driver: MakeDriver) -> None:
+    for name in ("ada", "bob"):
+        make_driver(name)
+        attempt(engine, name, PASSWORD, address=HOME)
+        attempt(engine, name, PASSWORD, address=HOME)
+    with engine.connect() as connection:
+        hashes = connection.execute(select(KnownAddress.address_hash)).scalars().all()
+    assert len(set(hashes)) == len(hashes) == 2
+    assert not [text for text in hashes if HOME in text]
+
+
+@pytest.mark.parametrize("change", ["unconfirmed", "wrong"])
+def test_only_who_gets_in_makes_an_address_known(engine: Engine, make_driver: MakeDriver, change: str) -> None:
+    make_driver("ada")
+    if change == "unconfirmed":
+        with begin_writing(engine) as connection:
+            connection.execute(update(Credential).values(confirmed_at=None))
+    with pytest.raises(AccountUnconfirmed if change == "unconfirmed" else LoginRefused):
+        attempt(engine, "ada", PASSWORD if change == "unconfirmed" else "wrong", address=HOME)
+    with engine.connect() as connection:
+        assert not connection.execute(select(KnownAddress.user_id)).all()
+
+
+def test_an_account_of_one_s_own_does_not_wipe_out_guesses_at_others(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("eve")
+    for name in ("a", "b", "c", "d"):
+        fail(engine, name, address=STRANGE, times=1)
+    attempt(engine, "eve", PASSWORD, address=STRANGE)  # her own try is taken back, and no other
+    fail(engine, "e", address=STRANGE, times=1)
+    assert must_wait(engine, "f", address=STRANGE)
+
+
+def test_a_try_refused_by_a_pause_is_neither_counted_nor_checked(
+    engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_driver("ada")
+    fail(engine, "ada", address=HOME)
+    checks = count_checks(monkeypatch)
+    for _ in range(20):
+        with pytest.raises(TooManyTries):
+            attempt(engine, "ada", PASSWORD, address=HOME, now=SOON)
+    assert not checks
+    with engine.connect() as connection:
+        assert set(connection.execute(select(Attempt.times, Attempt.last_at).where(Attempt.times > 1))) == {(5, NOW)}
+    attempt(engine, "ada", PASSWORD, address=HOME, now=NOW + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("change", ["password", "deleted"])
+def test_a_password_changed_while_it_is_checked_lets_nobody_in(
+    engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    make_driver("ada")
+    check = bcrypt.checkpw
+
+    def change_then_check(password: bytes, hashed: bytes) -> bool:
+        with begin_writing(engine) as connection:
+            if change == "password":
+                connection.execute(update(Credential).values(password_hash="another"))
+            else:
+                connection.exec_driver_sql("DELETE FROM users")
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", change_then_check)
+    with pytest.raises(LoginRefused):
+        attempt(engine, "ada", PASSWORD, address=HOME)
+
+
+def test_in_a_flood_each_try_let_through_is_one_check_and_the_driver_gets_in(
+    engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = make_driver("ada")
+    attempt(engine, "ada", PASSWORD, address=HOME)
+    checks = count_checks(monkeypatch)
+    numbers, is_flooded, is_over = count(), Event(), Event()
+
+    def flood(_: int) -> tuple[int, int]:
+        checked = refused = 0
+        while not is_over.is_set():
+            number = next(numbers)
+            name = ("ada", "ada@mailbox.org", f"nobody{number}")[number % 3]
+            address = (HOME, STRANGE, ELSEWHERE, f"198.51.100.{number % 250}")[number % 4]
+            if address == HOME and "nobody" not in name:
+                address = STRANGE  # at home, the neighbours try other names
+            try:
+                attempt(engine, name, "wrong", address=address)
+            except LoginRefused:
+                checked += 1
+            except TooManyTries:
+                refused += 1
+            if number > 100:
+                is_flooded.set()
+        return checked, refused
+
+    with ThreadPoolExecutor(8) as pool:
+        floods = [pool.submit(flood, thread) for thread in range(8)]
+        try:
+            assert is_flooded.wait(60)
+            entered = [attempt(engine, name, PASSWORD, address=HOME) for name in ("ada", "ada@mailbox.org")]
+        finally:
+            is_over.set()
+        checked, refused = map(sum, zip(*(future.result() for future in floods), strict=True))
+    assert entered == [user_id, user_id]
+    assert len(checks) == checked + len(entered)
+    assert refused > checked
+    # No pause is a lock: the longest is over in half a minute, everywhere and for every name.
+    for name, address in (("ada", ELSEWHERE), ("nobody", STRANGE), ("bob", HOME)):
+        assert not must_wait(engine, name, address=address, now=NOW + timedelta(seconds=30))
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+@pytest.mark.parametrize("password", [PASSWORD, "", "x" * 10_000, "nul\0"])
+def test_a_known_and_an_unknown_name_cost_one_check(
+    engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch, name: str, password: str
+) -> None:
+    make_driver("ada")
+    checks = count_checks(monkeypatch)
+    try:
+        attempt(engine, name, password, address=HOME)
+    except LoginRefused:
+        assert (name, password) != ("ada", PASSWORD)
+    assert len(checks) == 1
+
+
+def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return a list that grows by one at each bcrypt check."""
+    checks: list[bytes] = []
+    check, lock = bcrypt.checkpw, Lock()
+
+    def count_and_check(password: bytes, hashed: bytes) -> bool:
+        with lock:
+            checks.append(hashed)
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", count_and_check)
+    return checks
