@@ -18,7 +18,7 @@ WINDOW = timedelta(hours=1)
 FREE_FAILURES = 5
 LONGEST_PAUSE_SECONDS = 30.0
 
-Kind = Literal["mail", "register", "code", "login", "login_pair", "login_address"]
+Kind = Literal["mail", "register", "code", "login", "login_pair", "login_address", "own"]
 
 
 def hash_subject(secret_key: bytes, kind: Kind, subject: str) -> str:
@@ -51,7 +51,7 @@ def compute_pause(failures: int) -> float:
 
 
 def require_no_pause(connection: Connection, keys: list[str], now: datetime) -> None:
-    """Let a log-in be tried.
+    """Let a password be tried.
 
     Raises TooManyTries: a pause after failures is not over for one of the subjects.
     """

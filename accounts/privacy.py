@@ -75,9 +75,9 @@ def erase_account(
 ) -> None:
     """Delete an account and every row of its driver, log out every browser, and queue one mail of farewell.
 
-    Raises PasswordWrong: nothing is deleted.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`; nothing is deleted.
     """
-    require_own_password(engine, user_id, password)
+    require_own_password(engine, secret_key, user_id, password, now)
     with begin_writing(engine) as connection:
         profile = get_profile(connection, user_id)
         connection.execute(delete(OutboxMail).where(OutboxMail.recipient == profile.email))

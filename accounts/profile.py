@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from accounts.codes import issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import take_turn
+from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_turn
 from accounts.messages import queue_message
 from accounts.passwords import check_password, hash_password, require_password
 from accounts.recovery import set_password
@@ -116,15 +116,23 @@ def change_vehicle(
 
 
 def change_password(
-    engine: Engine, settings: Settings, user_id: int, old: str, new: str, *, session_id: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int,
+    old: str,
+    new: str,
+    *,
+    session_id: str,
+    now: datetime,
 ) -> None:
     """Change the password; every browser but the one with `session_id` is logged out, and the driver told by mail.
 
-    Raises PasswordWrong: `old` is not the password. Raises PasswordRefused: as `require_password`.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises PasswordRefused: as `require_password`.
     """
     with engine.connect() as connection:
         profile = get_profile(connection, user_id)
-    require_own_password(engine, user_id, old)
+    require_own_password(engine, secret_key, user_id, old, now)
     require_password(new, profile.username)
     password_hash = hash_password(new)
     with begin_writing(engine) as connection:
@@ -191,14 +199,23 @@ def confirm_new_email(
         raise CodeExpired from None
 
 
-def require_own_password(engine: Engine, user_id: int, password: str) -> None:
-    """Let a driver do what asks for the password again. Raises PasswordWrong."""
-    with engine.connect() as connection:
+def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> None:
+    """Let a driver do what asks for the password again.
+
+    Raises PasswordWrong: it is another.
+    Raises TooManyTries: a pause after failures is not over; whoever sits at a session left open must not guess on.
+    """
+    keys = [hash_subject(secret_key, "own", str(user_id))]
+    with begin_writing(engine) as connection:
+        require_no_pause(connection, keys, now)
+        count_failure(connection, keys, now)
         password_hash = connection.execute(
             select(Credential.password_hash).where(Credential.user_id == user_id)
         ).scalar()
     if not check_password(password, password_hash):
         raise PasswordWrong
+    with begin_writing(engine) as connection:
+        forget_failures(connection, keys)
 
 
 def _replace_email(engine: Engine, settings: Settings, user_id: int, address: str, now: datetime) -> None:

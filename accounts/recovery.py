@@ -77,7 +77,10 @@ def reset_password(
             close_sessions(connection, account.id)
             forget_failures(
                 connection,
-                [hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)],
+                [
+                    hash_subject(secret_key, "own", str(account.id)),
+                    *(hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)),
+                ],
             )
             if address:
                 remember_address(connection, secret_key, account.id, address, now)

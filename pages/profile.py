@@ -225,6 +225,7 @@ def save_password() -> None:
         change_password(
             get_engine(),
             get_settings(),
+            get_secret_key(),
             driver.id,
             st.session_state["profile_old"],
             st.session_state["profile_new"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
 from sqlalchemy import Engine, select, text
@@ -24,7 +26,16 @@ from accounts.profile import (
 )
 from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
-from errors import CodeExpired, EmailTaken, FigureRefused, LoginRefused, PasswordRefused, PasswordWrong, UsernameTaken
+from errors import (
+    CodeExpired,
+    EmailTaken,
+    FigureRefused,
+    LoginRefused,
+    PasswordRefused,
+    PasswordWrong,
+    TooManyTries,
+    UsernameTaken,
+)
 from models import Base, Credential
 from settings import Settings
 
@@ -86,15 +97,45 @@ def test_a_new_password_asks_the_old_one_and_logs_the_others_out(
     user_id = make_driver("ada")
     here, there = begin(engine, user_id), begin(engine, user_id)
     with pytest.raises(PasswordWrong):
-        change_password(engine, mailing, user_id, "wrong", NEW_PASSWORD, session_id=here, now=NOW)
+        change_password(engine, mailing, KEY, user_id, "wrong", NEW_PASSWORD, session_id=here, now=NOW)
     with pytest.raises(PasswordRefused):
-        change_password(engine, mailing, user_id, PASSWORD, "short", session_id=here, now=NOW)
-    change_password(engine, mailing, user_id, PASSWORD, NEW_PASSWORD, session_id=here, now=NOW)
+        change_password(engine, mailing, KEY, user_id, PASSWORD, "short", session_id=here, now=NOW)
+    change_password(engine, mailing, KEY, user_id, PASSWORD, NEW_PASSWORD, session_id=here, now=NOW)
     with engine.connect() as connection:
         assert find_driver(connection, here, NOW) is not None
         assert find_driver(connection, there, NOW) is None
     assert "mot de passe" in read_mails()[-1].subject
     assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=NOW) == user_id
+
+
+def test_guesses_from_inside_a_session_are_slowed(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, bob = make_driver("ada"), make_driver("bob")
+    session_id = begin(engine, user_id)
+    checks: list[bytes] = []
+    check = bcrypt.checkpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *pair: bool(checks.append(pair[1])) or check(*pair))
+
+    def change(password: str, now: datetime = NOW) -> type[Exception] | None:
+        try:
+            change_password(engine, mailing, KEY, user_id, password, NEW_PASSWORD, session_id=session_id, now=now)
+        except (PasswordWrong, TooManyTries) as error:
+            return type(error)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda number: change(f"guess {number}"), range(40)))
+    assert (outcomes.count(PasswordWrong), outcomes.count(TooManyTries)) == (5, 35)
+    assert len(checks) == 5
+    assert change(PASSWORD) is TooManyTries
+    with pytest.raises(TooManyTries):  # the same count, and nobody else's
+        erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
+    erase_account(engine, mailing, KEY, bob, PASSWORD, NOW)
+    assert log_in(engine, KEY, "ada", PASSWORD, address=None, now=NOW) == user_id
+    later = NOW + timedelta(seconds=1)
+    assert change(PASSWORD, later) is None
+    assert [change("wrong", later) for _ in range(5)] == [PasswordWrong] * 5  # counted from none again
 
 
 def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(

@@ -8,10 +8,11 @@ import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
 from sqlalchemy import Engine
 
+from accounts.profile import require_own_password
 from accounts.recovery import mail_password_code, mail_username, reset_password
 from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
-from errors import CodeExpired, CodeWrong, LoginRefused, PasswordRefused, TooManyTries
+from errors import CodeExpired, CodeWrong, LoginRefused, PasswordRefused, PasswordWrong, TooManyTries
 from settings import Settings
 
 NEW_PASSWORD = "another long password"
@@ -93,9 +94,13 @@ def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
             log_in(engine, KEY, hammered, "wrong", address=address and "192.0.2.66", now=LATER)
     with pytest.raises(TooManyTries):
         log_in(engine, KEY, hammered, PASSWORD, address=address, now=LATER)
+    for _ in range(5):
+        with pytest.raises(PasswordWrong):
+            require_own_password(engine, KEY, user_id, "wrong", LATER)
     mail_password_code(engine, mailing, KEY, "ada", LATER)
     code = find_code(read_mails()[-1].text)
     reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, address=address, now=LATER)
+    require_own_password(engine, KEY, user_id, NEW_PASSWORD, LATER)
     if address:  # at which the driver is known from now on: what goes on elsewhere does not count here
         for host in range(5):
             with pytest.raises(LoginRefused):

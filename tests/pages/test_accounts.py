@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from accounts.registration import Registration, register
 from accounts.sessions import close_session, close_sessions
 from db import begin_writing
-from models import Credential, LoginSession, User
+from models import Attempt, Credential, LoginSession, User
 from settings import ROOT, Settings
 
 HOSTILE = "<script>alert(1)</script> **x** [x](javascript:alert(1)) :red[x]"
@@ -270,6 +270,21 @@ def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> No
         assert not connection.execute(select(LoginSession.user_id)).all()
     again = log_in("grace")
     assert not list(again.main.success)  # nothing of the one before
+
+
+def test_guesses_at_the_password_on_the_profile_have_to_wait(app: Settings, engine: Engine) -> None:
+    at = log_in()
+    said = []
+    for failures in (1, 1000):
+        with begin_writing(engine) as connection:  # as if there had been so many, the last of them just now
+            connection.execute(update(Attempt).values(times=failures, last_at=datetime.now(UTC)))
+        at.text_input(key="erase_password").set_value(PASSWORD if failures > 1 else "not the password")
+        run(press(at, "Delete my account"))
+        said += [text for text in list_shown(at) if text.startswith(("This is not your", "Too many tries"))]
+    assert [re.sub(r"\d+", "N", text) for text in said] == [
+        "This is not your password.",
+        "Too many tries. Please wait N seconds.",
+    ]
 
 
 def show_admin_page() -> None:
