@@ -13,6 +13,7 @@ CarburoamError
 │   ├── FavouriteUnknown  the station is not in it: removed elsewhere, or never there
 │   ├── FavouritesFull    it holds as many stations as one driver may keep
 │   └── FavouriteNameRefused  a name of one's own that is too long
+├── DriverUnknown         no driver has this id (any more)
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
 └── AccountError          an account was asked for what it can't give
     ├── UsernameRefused   not of the form of a username
@@ -83,6 +84,10 @@ class FavouritesFull(FavouriteError):
 
 class FavouriteNameRefused(FavouriteError):
     """The name is too long."""
+
+
+class DriverUnknown(CarburoamError):
+    """No driver has this id: the account was deleted since its session was looked up."""
 
 
 class MailRefused(CarburoamError):

@@ -12,18 +12,24 @@ from accounts.limits import forget_failures, hash_subject
 from accounts.messages import queue_message
 from accounts.profile import get_profile, require_own_password
 from db import begin_writing
+from errors import DriverUnknown
 from models import FUEL_NAMES, Credential, KnownAddress, LoginSession, OutboxMail, User, VerificationCode
 from settings import Settings
 
 
 def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
-    """Return everything held about a driver, ready for JSON; never a hash, which would only help an attacker."""
+    """Return everything held about a driver, ready for JSON; never a hash, which would only help an attacker.
+
+    Raises DriverUnknown.
+    """
     profile = get_profile(connection, user_id)
     row = connection.execute(
         select(User.created_at, Credential.role, Credential.confirmed_at)
         .join(Credential, Credential.user_id == User.id)
         .where(User.id == user_id)
-    ).one()
+    ).first()
+    if row is None:
+        raise DriverUnknown
     sessions = connection.execute(
         select(LoginSession.created_at, LoginSession.seen_at, LoginSession.expires_at, LoginSession.browser).where(
             LoginSession.user_id == user_id

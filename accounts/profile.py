@@ -17,7 +17,7 @@ from accounts.recovery import set_password
 from accounts.registration import set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
-from errors import CodeExpired, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
+from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
 from models import FUEL_NAMES, Credential, FollowedGasType, User
 from settings import Settings
 from translations import LANGUAGES
@@ -44,8 +44,10 @@ class Profile:
 
 
 def get_profile(connection: Connection, user_id: int) -> Profile:
-    """Return the profile of a driver who is logged in."""
-    row = connection.execute(select(User.__table__).where(User.id == user_id)).one()
+    """Return the profile of a driver. Raises DriverUnknown."""
+    row = connection.execute(select(User.__table__).where(User.id == user_id)).first()
+    if row is None:
+        raise DriverUnknown
     fuels = connection.execute(
         select(FollowedGasType.gastype_id)
         .where(FollowedGasType.user_id == user_id)
@@ -65,7 +67,7 @@ def get_profile(connection: Connection, user_id: int) -> Profile:
 
 
 def change_name(connection: Connection, user_id: int, name: str) -> None:
-    """Change what the driver is called. Raises NameRefused."""
+    """Change what the driver is called. Raises NameRefused. Raises DriverUnknown, as every change here may."""
     _set(connection, user_id, name=read_name(name))
 
 
@@ -90,6 +92,9 @@ def change_language(connection: Connection, user_id: int, language: str) -> None
 
 def change_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -> None:
     """Follow these fuels and no others; unknown ones are left out."""
+    # Locked where a database has such locks, so that no tab of the driver changes or deletes it in between.
+    if connection.execute(select(User.id).where(User.id == user_id).with_for_update()).first() is None:
+        raise DriverUnknown
     set_fuels(connection, user_id, tuple(fuel_id for fuel_id in fuels if fuel_id in FUEL_NAMES))
 
 
@@ -136,6 +141,7 @@ def change_password(
     require_password(new, profile.username)
     password_hash = hash_password(new)
     with begin_writing(engine) as connection:
+        profile = get_profile(connection, user_id)
         set_password(connection, user_id, password_hash)
         close_sessions(connection, user_id, but=session_id)
         queue_message(
@@ -238,4 +244,5 @@ def _replace_email(engine: Engine, settings: Settings, user_id: int, address: st
 
 
 def _set(connection: Connection, user_id: int, **values: object) -> None:
-    connection.execute(update(User).where(User.id == user_id).values(**values))
+    if connection.execute(update(User).where(User.id == user_id).values(**values)).rowcount == 0:
+        raise DriverUnknown

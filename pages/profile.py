@@ -24,7 +24,7 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, PasswordRefused
+from errors import AccountError, DriverUnknown, PasswordRefused
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import show_field_error
@@ -301,7 +301,8 @@ def erase() -> None:
 def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     """Make each change; what is refused is said at its field, and the others are kept.
 
-    A session that was ended elsewhere since this page was drawn changes nothing any more.
+    A session that was ended elsewhere since this page was drawn changes nothing any more, nor does one whose account
+    goes at this very moment: the run that follows shows it logged out.
     """
     st.session_state.pop("profile_note", None)
     current = restore_driver()
@@ -313,6 +314,8 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
             change()
         except AccountError as error:
             errors[field] = error
+        except DriverUnknown:
+            return False
     st.session_state["field_errors"] = errors
     get_mailer().wake()
     if not errors:

@@ -8,6 +8,7 @@ is put aside before the library sees it, which would raise. What a visitor typed
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -25,6 +26,7 @@ from accounts.sessions import (
     open_session,
     renew_session,
 )
+from errors import DriverUnknown
 from statefiles import read_secret_key
 from ui.reading import begin_change, get_engine, get_settings, open_reading
 from ui.station_list import carry_over
@@ -95,7 +97,8 @@ def keep_language() -> None:
     for key in ("profile_note", "visitor_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
-        with begin_change() as connection:
+        # Deleted at this very moment: the run that follows shows it logged out.
+        with suppress(DriverUnknown), begin_change() as connection:
             change_language(connection, driver.id, st.session_state["lang"])
 
 

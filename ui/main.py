@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
-from errors import CarburoamError
+from errors import CarburoamError, DriverUnknown
 from settings import ROOT
 from ui.access import remember_page
 from ui.authentication import keep_cookie, restore_driver
@@ -104,4 +104,10 @@ show_sidebar_foot(freshness)
 keep_cookie()
 remember_page(page.url_path)
 mark_language(get_language())
-page.run()
+try:
+    page.run()
+except DriverUnknown:
+    # The account was deleted since this run began: another one shows the page as it is to a visitor.
+    if restore_driver() is not None:
+        raise
+    st.rerun()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, select, text
 
 from accounts.privacy import erase_account, export_account
 from accounts.profile import (
@@ -28,6 +29,7 @@ from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
 from errors import (
     CodeExpired,
+    DriverUnknown,
     EmailTaken,
     FigureRefused,
     LoginRefused,
@@ -36,7 +38,7 @@ from errors import (
     TooManyTries,
     UsernameTaken,
 )
-from models import Base, Credential
+from models import Base, Credential, User
 from settings import Settings
 
 NEW_PASSWORD = "another long password"
@@ -220,3 +222,46 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
     assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
         "Votre compte Carburoam est supprimé"
     ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        get_profile,
+        export_account,
+        lambda connection, user_id: change_name(connection, user_id, "Ada"),
+        lambda connection, user_id: change_language(connection, user_id, "en"),
+        lambda connection, user_id: change_fuels(connection, user_id, (1,)),
+        lambda connection, user_id: change_fuels(connection, user_id, ()),
+        lambda connection, user_id: change_vehicle(
+            connection, user_id, litres_per_100km=None, km_per_year=None, tank_litres=None
+        ),
+        lambda connection, user_id: change_username(connection.engine, user_id, "ada"),
+        lambda connection, user_id: ask_new_email(connection.engine, Settings(), KEY, user_id, "a@mailbox.org", NOW),
+    ],
+)
+def test_nothing_is_read_nor_changed_of_an_account_that_is_gone(
+    engine: Engine, use: Callable[[Connection, int], object]
+) -> None:
+    with engine.connect() as connection, pytest.raises(DriverUnknown):
+        use(connection, 7)
+
+
+def test_an_account_deleted_while_its_password_is_changed_gets_no_mail(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = make_driver("ada")
+    check = bcrypt.checkpw
+
+    def check_then_delete(password: bytes, hashed: bytes) -> bool:
+        with begin_writing(engine) as connection:
+            connection.execute(User.__table__.delete())
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", check_then_delete)
+    before = len(read_mails())
+    with pytest.raises(DriverUnknown):
+        change_password(engine, mailing, KEY, user_id, PASSWORD, NEW_PASSWORD, session_id="", now=NOW)
+    with pytest.raises(PasswordWrong):
+        erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
+    assert len(read_mails()) == before

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from conftest import KEY, PASSWORD
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
 
 from accounts.registration import Registration, register
 from accounts.sessions import close_session, close_sessions
 from db import begin_writing
-from models import Attempt, Credential, LoginSession, User
+from models import Attempt, Credential, FollowedGasType, LoginSession, OutboxMail, User
 from settings import ROOT, Settings
 
 HOSTILE = "<script>alert(1)</script> **x** [x](javascript:alert(1)) :red[x]"
@@ -246,6 +246,66 @@ def test_a_session_ended_elsewhere_changes_nothing_by_a_callback(app: Settings, 
     assert not list(at.main.text_input)
     with engine.connect() as connection:
         assert not connection.execute(select(User.id).where(User.name == "Eve")).all()
+
+
+@pytest.fixture
+def delete_meanwhile(engine: Engine) -> Iterator[Callable[[str, str], None]]:
+    """Give a function that lets an account be deleted right before a statement that begins like this is next sent."""
+    from ui.reading import get_engine
+
+    due: list[tuple[str, str]] = []
+
+    def delete(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if due and statement.startswith(due[0][1]):
+            username, _beginning = due.pop()
+            with begin_writing(engine) as writing:
+                writing.execute(User.__table__.delete().where(User.username == username))
+
+    def arrange(username: str, beginning: str) -> None:
+        event.listen(get_engine(), "before_cursor_execute", delete)
+        due.append((username, beginning))
+
+    yield arrange
+    assert not due
+
+
+def test_an_account_deleted_during_a_run_is_shown_logged_out(
+    app: Settings, delete_meanwhile: Callable[[str, str], None]
+) -> None:
+    at = log_in()
+    delete_meanwhile("ada", "SELECT users.id, users.username, users.username_key")
+    run(at)
+    assert [title.value for title in at.main.title] == ["This page needs an account"]
+    assert not list(at.main.text_input)
+    assert not [text for text in list_shown(at) if "ada" in text.lower()]
+    assert "session_id" not in at.session_state
+
+
+@pytest.mark.parametrize("form", ["names", "vehicle", "lang", "Change the address", "Change the password", "erase"])
+def test_an_account_deleted_during_a_callback_is_shown_logged_out(
+    app: Settings, engine: Engine, delete_meanwhile: Callable[[str, str], None], form: str
+) -> None:
+    at = log_in()
+    for key in ("profile_old", "erase_password"):
+        at.text_input(key=key).set_value(PASSWORD)
+    at.text_input(key="profile_new").set_value("another long password")
+    at.text_input(key="profile_email").set_value("new@mailbox.org")
+    # The first statement of any change; on SQLite it holds the write lock, so nothing can come between later ones.
+    delete_meanwhile("ada", "BEGIN IMMEDIATE")
+    if form == "lang":
+        at.get_by_key("lang").set_value("fr")
+    elif form in ("names", "vehicle"):
+        press_save(at, form)
+    else:
+        press(at, "Delete my account" if form == "erase" else form)
+    run(at)
+    title = "Cette page demande un compte" if form == "lang" else "This page needs an account"
+    assert [one.value for one in at.main.title] == [title]
+    assert not list(at.main.text_input)
+    with engine.connect() as connection:
+        assert connection.execute(select(User.username)).scalars().all() == ["grace"]
+        assert not connection.execute(select(FollowedGasType.user_id).where(FollowedGasType.user_id == 1)).all()
+        assert not connection.execute(select(OutboxMail.id)).all()
 
 
 def test_a_language_chosen_in_a_session_that_was_ended_is_not_kept(app: Settings, engine: Engine) -> None:
