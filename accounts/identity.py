@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from errors import EmailRefused, NameRefused, UsernameRefused
 from typed import read_line
 
-USERNAME_LENGTHS = (2, 30)
+USERNAME_LENGTHS = (3, 30)  # no password may hold the username, and two letters are in too many
 MAX_NAME_LENGTH = 80
 MAX_EMAIL_LENGTH = 254
 _MARKS = "._-"

@@ -8,7 +8,7 @@ from accounts.identity import make_key, read_email, read_name, read_username
 from errors import EmailRefused, NameRefused, UsernameRefused
 
 
-@pytest.mark.parametrize("text", ["ada", "Zoé", "j.-p_2", "Łukasz", " ada ", "ﬁnn"])
+@pytest.mark.parametrize("text", ["ada", "Zoé", "j.-p_2", "Łukasz", " ada ", "ﬁnn", "abc", "a" * 30])
 def test_a_username_has_latin_letters_digits_and_three_marks(text: str) -> None:
     assert read_username(text).replace("ﬁ", "fi") == read_username(text)
 
@@ -18,6 +18,8 @@ def test_a_username_has_latin_letters_digits_and_three_marks(text: str) -> None:
     [
         "",
         "a",
+        "ab",
+        "ﬁ",
         "a" * 31,
         "ada lovelace",
         "a@b.org",

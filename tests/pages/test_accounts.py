@@ -27,13 +27,13 @@ GOOD = {
     "password": PASSWORD,
 }
 USERNAME_RULE = {
-    "en": "2 to 30 letters, digits, dots, underscores or hyphens, please.",
-    "fr": "De 2 à 30 lettres, chiffres, points, tirets ou tirets bas.",
+    "en": "3 to 30 letters, digits, dots, underscores or hyphens, please.",
+    "fr": "De 3 à 30 lettres, chiffres, points, tirets ou tirets bas.",
 }
 SHORT = {"en": "At least 10 characters, please; any will do.", "fr": "Au moins 10 caractères, quels qu'ils soient."}
 # The field, what is typed, and the sentence in each language.
 WRONG = [
-    ("username", "a", USERNAME_RULE),
+    ("username", "al", USERNAME_RULE),
     ("username", "ada@home", USERNAME_RULE),
     ("username", "a" * 31, USERNAME_RULE),
     ("username", "аda", USERNAME_RULE),  # a Cyrillic letter
