@@ -37,6 +37,7 @@ from ui.authentication import (
     restore_driver,
 )
 from ui.formats import escape
+from ui.kept_fields import is_changed, show_kept
 from ui.reading import begin_change, get_engine, get_mailer, get_settings, open_reading
 from ui.texts import _
 
@@ -67,12 +68,12 @@ def main() -> None:
 
 
 def show_names(profile: Profile) -> None:
+    show_kept("profile_name", profile.name)
+    show_kept("profile_username", profile.username)
     with st.form("names", border=True):
-        st.text_input(_("Name"), value=profile.name, key="profile_name", max_chars=160, autocomplete="name")
+        st.text_input(_("Name"), key="profile_name", max_chars=160, autocomplete="name")
         show_field_error("name")
-        st.text_input(
-            _("Username"), value=profile.username, key="profile_username", max_chars=60, autocomplete="username"
-        )
+        st.text_input(_("Username"), key="profile_username", max_chars=60, autocomplete="username")
         show_field_error("username")
         st.form_submit_button(_("Save"), type="primary", on_click=save_names)
 
@@ -85,23 +86,27 @@ def save_names() -> None:
     def save_username() -> None:
         change_username(get_engine(), driver.id, st.session_state["profile_username"])
 
-    try_each({"name": save_name, "username": save_username})
+    changes = {"name": save_name, "username": save_username}
+    try_each({field: change for field, change in changes.items() if is_changed(f"profile_{field}")})
 
 
 def show_vehicle(profile: Profile) -> None:
+    show_kept("profile_fuels", list(profile.fuels))
+    show_kept("profile_litres", profile.litres_per_100km)
+    show_kept("profile_km", profile.km_per_year)
+    show_kept("profile_tank", profile.tank_litres)
     with st.form("vehicle", border=True):
         st.pills(
             _("Fuels you follow"),
             list(FUEL_NAMES),
             selection_mode="multi",
-            default=list(profile.fuels),
             format_func=FUEL_NAMES.__getitem__,
             key="profile_fuels",
             wrap=True,
         )
         st.number_input(
             _("Litres per 100 km"),
-            value=profile.litres_per_100km,
+            value=None,
             min_value=LITRES_PER_100KM[0],
             max_value=LITRES_PER_100KM[1],
             step=0.1,
@@ -111,7 +116,7 @@ def show_vehicle(profile: Profile) -> None:
         )
         st.number_input(
             _("Kilometres a year"),
-            value=profile.km_per_year,
+            value=None,
             min_value=KM_PER_YEAR[0],
             max_value=KM_PER_YEAR[1],
             step=1000,
@@ -120,7 +125,7 @@ def show_vehicle(profile: Profile) -> None:
         )
         st.number_input(
             _("Tank, in litres"),
-            value=profile.tank_litres,
+            value=None,
             min_value=TANK_LITRES[0],
             max_value=TANK_LITRES[1],
             step=1,
@@ -135,13 +140,15 @@ def save_vehicle() -> None:
     def save() -> None:
         state = st.session_state
         with begin_change() as connection:
-            change_fuels(connection, driver.id, tuple(state["profile_fuels"]))
+            kept = get_profile(connection, driver.id)
+            if is_changed("profile_fuels"):
+                change_fuels(connection, driver.id, tuple(state["profile_fuels"]))
             change_vehicle(
                 connection,
                 driver.id,
-                litres_per_100km=state["profile_litres"],
-                km_per_year=state["profile_km"],
-                tank_litres=state["profile_tank"],
+                litres_per_100km=state["profile_litres"] if is_changed("profile_litres") else kept.litres_per_100km,
+                km_per_year=state["profile_km"] if is_changed("profile_km") else kept.km_per_year,
+                tank_litres=state["profile_tank"] if is_changed("profile_tank") else kept.tank_litres,
             )
 
     try_each({"vehicle": save})

@@ -12,6 +12,7 @@ from page_visit import find_other_language, list_texts, read, run, run_app, visi
 from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
 
+from accounts.profile import get_profile
 from accounts.registration import Registration, register
 from accounts.sessions import close_session, close_sessions
 from db import begin_writing
@@ -156,15 +157,36 @@ def test_what_was_wrong_on_one_page_is_not_told_on_the_next(app: Settings) -> No
     assert USERNAME_RULE["en"] not in list_shown(run(at))
 
 
-def test_a_visitor_of_the_profile_is_shown_nothing_of_it(app: Settings) -> None:
-    at = visit("profile")
-    assert [title.value for title in at.main.title] == ["This page needs an account"]
-    assert [read(text.value) for text in at.main.markdown] == [
-        "Log in, or open an account: it is free and takes a minute."
-    ]
-    for kind in ("text_input", "number_input", "button", "tabs", "table", "subheader", "success"):
-        assert not list(at.main.get(kind)), kind
-    assert not [text for text in list_shown(at) if "ada" in text.lower() or "grace" in text.lower()]
+def list_private_pages() -> list[str]:
+    asks = re.compile(r"^(\w+ = )?require_(driver|admin)\(\)", re.MULTILINE)
+    return [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if asks.search(path.read_text())]
+
+
+def test_every_page_is_known_to_be_for_everyone_or_asks_who_is_there() -> None:
+    pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    assert pages - set(list_private_pages()) == {
+        "about",
+        "landing",
+        "login",
+        "privacy",
+        "recover",
+        "register",
+        "station",
+    }
+
+
+@pytest.mark.parametrize("page", list_private_pages())
+def test_a_visitor_of_a_private_page_is_shown_nothing_of_it(app: Settings, engine: Engine, page: str) -> None:
+    for query in ({}, {"id": "1"}, {"user_id": "1", "username": "x", "session_id": "0" * 64}):
+        at = visit(page, **query)
+        (title,) = [title.value for title in at.main.title]
+        assert title in ("This page needs an account", "Page not found")
+        asked = ["Log in, or open an account: it is free and takes a minute."] * (title != "Page not found")
+        assert [read(text.value) for text in at.main.markdown] == asked
+        for kind in ("text_input", "number_input", "button", "tabs", "table", "dataframe", "subheader", "success"):
+            assert not list(at.main.get(kind)), kind
+        assert not [text for text in list_shown(at) if "ada" in text.lower() or "grace" in text.lower()]
+        assert at.session_state["driver"] is None
 
 
 def test_the_wrong_password_and_an_unknown_name_are_refused_alike(app: Settings) -> None:
@@ -204,24 +226,69 @@ def test_a_hostile_name_is_text_on_the_profile_and_in_the_sidebar(app: Settings,
     assert at.text_input(key="profile_name").value == HOSTILE
 
 
-def test_two_sessions_that_change_the_profile_at_once_both_show_what_is_kept(app: Settings, engine: Engine) -> None:
+def test_two_tabs_that_change_the_profile_at_once_both_save(app: Settings, engine: Engine) -> None:
     first, second = log_in(), log_in()
     first.text_input(key="profile_name").set_value("Countess")
     second.text_input(key="profile_username").set_value("lovelace")
     run(press_save(first, "names"))
     run(press_save(second, "names"))
+    first.number_input(key="profile_litres").set_value(6.5)
+    second.number_input(key="profile_tank").set_value(45)
+    run(press_save(first, "vehicle"))
+    run(press_save(second, "vehicle"))
+    first.get_by_key("profile_fuels").set_value([6])
+    second.number_input(key="profile_km").set_value(12_000)
+    run(press_save(first, "vehicle"))
+    run(press_save(second, "vehicle"))
     with engine.connect() as connection:
-        name, username = connection.execute(select(User.name, User.username).where(User.id == 1)).one()
-    assert username == "lovelace"
-    assert name in ("Countess", "Ada")  # the second form held the old name: the last one who saves wins
+        profile = get_profile(connection, find_id(engine, "lovelace"))
+    assert (profile.name, profile.username, profile.fuels) == ("Countess", "lovelace", (6,))
+    assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (6.5, 12_000, 45)
     for at in (run(first), run(second)):
         assert [text for text in list_shown(at) if text.startswith("Logged in as ")] == ["Logged in as lovelace."] * 2
+        assert [at.text_input(key=f"profile_{field}").value for field in ("name", "username")] == [
+            "Countess",
+            "lovelace",
+        ]
+        assert [at.number_input(key=f"profile_{field}").value for field in ("litres", "km", "tank")] == [
+            6.5,
+            12_000,
+            45,
+        ]
+        assert at.get_by_key("profile_fuels").value == [6]
         assert not at.main.error
-    taken = log_in("grace")
-    taken.text_input(key="profile_username").set_value("LoveLace")
-    run(press_save(taken, "names"))
-    assert "Another driver has this username." in list_shown(taken)
-    assert "Logged in as grace." in list_shown(taken)
+
+
+def test_of_two_tabs_that_change_one_field_the_last_one_wins(app: Settings, engine: Engine) -> None:
+    tabs = log_in(), log_in()
+    for at, name in zip(tabs, ("Countess", "Augusta"), strict=True):
+        at.text_input(key="profile_name").set_value(name)
+        at.number_input(key="profile_km").set_value(len(name))
+        run(press_save(at, "names"))
+        at.number_input(key="profile_km").set_value(len(name))
+        run(press_save(at, "vehicle"))
+        assert "Saved." in list_shown(at)
+    for at in tabs:
+        run(at)
+        assert at.text_input(key="profile_name").value == "Augusta"
+        assert at.number_input(key="profile_km").value == len("Augusta")
+        assert not at.main.error
+
+
+def test_a_username_of_another_driver_is_told_and_stays_in_its_field(app: Settings, engine: Engine) -> None:
+    at = log_in("grace")
+    at.text_input(key="profile_username").set_value("ADA")
+    run(press_save(at, "names"))
+    assert "Another driver has this username." in list_shown(at)
+    assert "Logged in as grace." in list_shown(at)
+    assert at.text_input(key="profile_username").value == "ADA"
+
+
+def test_what_is_typed_is_shown_as_it_is_kept(app: Settings, engine: Engine) -> None:
+    at = log_in()
+    at.text_input(key="profile_name").set_value("  Ada   Lovelace ")
+    run(press_save(at, "names"))
+    assert at.text_input(key="profile_name").value == "Ada Lovelace"
 
 
 def press_save(at: AppTest, form: str) -> AppTest:
@@ -290,6 +357,8 @@ def test_an_account_deleted_during_a_callback_is_shown_logged_out(
         at.text_input(key=key).set_value(PASSWORD)
     at.text_input(key="profile_new").set_value("another long password")
     at.text_input(key="profile_email").set_value("new@mailbox.org")
+    at.text_input(key="profile_name").set_value("Countess")
+    at.number_input(key="profile_km").set_value(12_000)
     # The first statement of any change; on SQLite it holds the write lock, so nothing can come between later ones.
     delete_meanwhile("ada", "BEGIN IMMEDIATE")
     if form == "lang":
