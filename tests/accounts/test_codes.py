@@ -87,3 +87,19 @@ def test_of_guesses_at_once_five_are_looked_at(engine: Engine, make_driver: Make
         results = list(pool.map(lambda n: spend(engine, user_id, f"AAAAAA{n:02d}"), range(40)))
     assert results.count(CodeWrong) == 5
     assert results.count(CodeExpired) == 35
+
+
+def test_of_ten_thousand_guesses_five_are_looked_at(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id)
+    guesses = [f"{number:08d}" for number in range(9_999)]  # no code: the alphabet has neither 0 nor 1
+    looked_at: list[str] = []
+    for start in range(0, len(guesses), 100):
+        with begin_writing(engine) as connection:
+            for guess in guesses[start : start + 100]:
+                _, error = spend_code(connection, KEY, user_id, "password", guess, NOW)
+                assert isinstance(error, CodeWrong | CodeExpired)
+                if isinstance(error, CodeWrong):
+                    looked_at.append(guess)
+    assert looked_at == guesses[:5]
+    assert spend(engine, user_id, code) is CodeExpired  # the ten thousandth is right, and too late
