@@ -13,7 +13,16 @@ from accounts.messages import queue_message
 from accounts.profile import get_profile, require_own_password
 from db import begin_writing
 from errors import DriverUnknown
-from models import FUEL_NAMES, Credential, KnownAddress, LoginSession, OutboxMail, User, VerificationCode
+from models import (
+    FUEL_NAMES,
+    Credential,
+    FollowedGasType,
+    KnownAddress,
+    LoginSession,
+    OutboxMail,
+    User,
+    VerificationCode,
+)
 from settings import Settings
 
 
@@ -22,14 +31,18 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
 
     Raises DriverUnknown.
     """
-    profile = get_profile(connection, user_id)
     row = connection.execute(
-        select(User.created_at, Credential.role, Credential.confirmed_at)
+        select(User.__table__, Credential.role, Credential.confirmed_at)
         .join(Credential, Credential.user_id == User.id)
         .where(User.id == user_id)
     ).first()
     if row is None:
         raise DriverUnknown
+    fuels = connection.execute(
+        select(FollowedGasType.gastype_id)
+        .where(FollowedGasType.user_id == user_id)
+        .order_by(FollowedGasType.gastype_id)
+    ).scalars()
     sessions = connection.execute(
         select(LoginSession.created_at, LoginSession.seen_at, LoginSession.expires_at, LoginSession.browser).where(
             LoginSession.user_id == user_id
@@ -45,20 +58,20 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
     )
     return {
         "account": {
-            "id": profile.id,
-            "username": profile.username,
-            "email": profile.email,
-            "name": profile.name,
-            "language": profile.language,
+            "id": row.id,
+            "username": row.username,
+            "email": row.email,
+            "name": row.name,
+            "language": row.language,
             "role": row.role,
             "created_at": row.created_at.isoformat(),
             "confirmed_at": row.confirmed_at and row.confirmed_at.isoformat(),
         },
-        "fuels_followed": [FUEL_NAMES[fuel_id] for fuel_id in profile.fuels],
+        "fuels_followed": [FUEL_NAMES[fuel_id] for fuel_id in fuels],
         "vehicle": {
-            "litres_per_100km": profile.litres_per_100km,
-            "km_per_year": profile.km_per_year,
-            "tank_litres": profile.tank_litres,
+            "litres_per_100km": row.litres_per_100km,
+            "km_per_year": row.km_per_year,
+            "tank_litres": row.tank_litres,
         },
         "logged_in_browsers": [
             {

@@ -291,6 +291,21 @@ def test_what_is_typed_is_shown_as_it_is_kept(app: Settings, engine: Engine) -> 
     assert at.text_input(key="profile_name").value == "Ada Lovelace"
 
 
+def test_a_rerun_of_the_profile_asks_the_database_at_most_ten_times(app: Settings) -> None:
+    from ui.reading import get_engine
+
+    at = log_in()
+    questions: list[str] = []
+
+    @event.listens_for(get_engine(), "before_cursor_execute")
+    def count(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            questions.append(statement)
+
+    run(at)
+    assert 3 <= len(questions) <= 10, "\n".join(questions)
+
+
 def press_save(at: AppTest, form: str) -> AppTest:
     (button,) = [button for button in at.main.button if button.label == "Save" and button.proto.form_id == form]
     return button.click()
