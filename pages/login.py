@@ -10,7 +10,7 @@ from accounts.registration import mail_confirmation
 from accounts.sessions import log_in
 from errors import AccountUnconfirmed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
-from ui.account_forms import show_code_form, word_wait
+from ui.account_forms import make_column, show_code_form, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _
@@ -21,9 +21,14 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Log in"), anchor=False)
-    if "pending_account" in st.session_state:
-        show_code_form()
-        return
+    with make_column():
+        if "pending_account" in st.session_state:
+            show_code_form()
+        else:
+            show_form()
+
+
+def show_form() -> None:
     with st.form("login", border=True):
         st.text_input(_("Username or e-mail"), key="login_name", max_chars=254, autocomplete="username")
         st.text_input(

@@ -51,9 +51,14 @@ rows = (
     ),
     (_("Mails still to be sent"), _("to send them"), _("until they are sent, two days at most")),
 )
-what, why, how_long = zip(*rows, strict=True)
 st.table(
-    pd.DataFrame({_("What"): what, _("Why"): why, _("How long"): how_long}),
+    # What and why in one column: three are too narrow on a phone.
+    pd.DataFrame(
+        {
+            _("What, and why"): [f"**{what}**  \n{why}" for what, why, how_long in rows],
+            _("How long"): [how_long for what, why, how_long in rows],
+        }
+    ),
     border="horizontal",
     hide_index=True,
     alt=_("What is kept, why and how long"),

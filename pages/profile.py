@@ -27,7 +27,7 @@ from accounts.sessions import close_sessions
 from errors import AccountError, DriverUnknown, PasswordRefused
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
-from ui.account_forms import show_field_error
+from ui.account_forms import get_password_hint, make_column, show_field
 from ui.authentication import (
     end_session,
     forget_session,
@@ -49,11 +49,7 @@ def main() -> None:
         profile = get_profile(connection, driver.id)
     st.title(_("Your profile"), anchor=False)
     st.markdown(_("Logged in as {username}.").format(username=f"**{escape(profile.username)}**"))
-    with st.container():  # there even when empty: what follows must keep its place, or the first tab is opened again
-        # Until the next change, and not only once: writing the cookie runs the page again.
-        if note := st.session_state.get("profile_note"):
-            st.success(note, icon=":material/check_circle:")
-    about_you, vehicle, password, leaving = st.tabs(
+    about_you, vehicle, password, leaving = make_column().tabs(
         [_("About you"), _("Vehicle"), _("Access"), _("Your data")]  # short: all four must fit on a phone
     )
     with about_you:
@@ -63,19 +59,29 @@ def main() -> None:
     with password:
         show_email(profile)
         show_password()
+        show_logging_out()
     with leaving:
         show_leaving(profile)
+
+
+def show_submit(label: str, save: Callable[[], None], *fields: str) -> None:
+    """Draw the button of a form, and beside it what was said when one of these fields was saved last."""
+    with st.container(horizontal=True):
+        st.form_submit_button(label, type="primary", on_click=save)
+        # Until the next change, and not only once: writing the cookie runs the page again.
+        if (note := st.session_state.get("profile_note")) and st.session_state.get("profile_noted_at") in fields:
+            st.success(note, icon=":material/check_circle:")
 
 
 def show_names(profile: Profile) -> None:
     show_kept("profile_name", profile.name)
     show_kept("profile_username", profile.username)
     with st.form("names", border=True):
-        st.text_input(_("Name"), key="profile_name", max_chars=160, autocomplete="name")
-        show_field_error("name")
-        st.text_input(_("Username"), key="profile_username", max_chars=60, autocomplete="username")
-        show_field_error("username")
-        st.form_submit_button(_("Save"), type="primary", on_click=save_names)
+        with show_field("name"):
+            st.text_input(_("Name"), key="profile_name", max_chars=160, autocomplete="name")
+        with show_field("username"):
+            st.text_input(_("Username"), key="profile_username", max_chars=60, autocomplete="username")
+        show_submit(_("Save"), save_names, "name")
 
 
 def save_names() -> None:
@@ -123,17 +129,17 @@ def show_vehicle(profile: Profile) -> None:
             key="profile_km",
             placeholder=_("not told"),
         )
-        st.number_input(
-            _("Tank, in litres"),
-            value=None,
-            min_value=TANK_LITRES[0],
-            max_value=TANK_LITRES[1],
-            step=1,
-            key="profile_tank",
-            placeholder=_("not told"),
-        )
-        show_field_error("vehicle")
-        st.form_submit_button(_("Save"), type="primary", on_click=save_vehicle)
+        with show_field("vehicle"):
+            st.number_input(
+                _("Tank, in litres"),
+                value=None,
+                min_value=TANK_LITRES[0],
+                max_value=TANK_LITRES[1],
+                step=1,
+                key="profile_tank",
+                placeholder=_("not told"),
+            )
+        show_submit(_("Save"), save_vehicle, "vehicle")
 
 
 def save_vehicle() -> None:
@@ -158,18 +164,18 @@ def show_email(profile: Profile) -> None:
     with st.form("email_form", border=True):
         st.subheader(_("E-mail"), anchor=False)
         st.text(profile.email)
-        st.text_input(_("New e-mail"), key="profile_email", max_chars=254, autocomplete="email")
-        show_field_error("email")
-        st.form_submit_button(_("Change the address"), on_click=save_email)
+        with show_field("email"):
+            st.text_input(_("New e-mail"), key="profile_email", max_chars=254, autocomplete="email")
+        show_submit(_("Change the address"), save_email, "email", "email_code")
     if st.session_state.get("email_asked") == driver.id:
         with st.form("email_code", border=True):
-            st.text_input(
-                _("Code mailed to the new address"),
-                key="profile_email_code",
-                max_chars=20,
-                autocomplete="one-time-code",
-            )
-            show_field_error("email_code")
+            with show_field("email_code"):
+                st.text_input(
+                    _("Code mailed to the new address"),
+                    key="profile_email_code",
+                    max_chars=20,
+                    autocomplete="one-time-code",
+                )
             st.form_submit_button(_("Confirm"), type="primary", on_click=confirm_email)
 
 
@@ -207,24 +213,19 @@ def confirm_email() -> None:
 def show_password() -> None:
     with st.form("password_form", border=True, clear_on_submit=True):
         st.subheader(_("Password"), anchor=False)
-        st.text_input(
-            _("Password of today"),
-            key="profile_old",
-            type="password",
-            max_chars=200,
-            autocomplete="current-password",
-        )
-        show_field_error("old")
-        st.text_input(
-            _("New password"),
-            key="profile_new",
-            type="password",
-            max_chars=200,
-            autocomplete="new-password",
-            help=_("At least 10 characters. A few words in a row make a good one."),
-        )
-        show_field_error("new")
-        st.form_submit_button(_("Change the password"), on_click=save_password)
+        with show_field("old"):
+            st.text_input(
+                _("Password of today"),
+                key="profile_old",
+                type="password",
+                max_chars=200,
+                autocomplete="current-password",
+            )
+        with show_field("new", get_password_hint()):
+            st.text_input(
+                _("New password"), key="profile_new", type="password", max_chars=200, autocomplete="new-password"
+            )
+        show_submit(_("Change the password"), save_password, "old")
 
 
 def save_password() -> None:
@@ -248,10 +249,15 @@ def save_password() -> None:
             errors["new"] = errors.pop("old")
 
 
+def show_logging_out() -> None:
+    with st.container(border=True):
+        st.subheader(_("Logging out"), anchor=False)
+        with st.container(horizontal=True):
+            st.button(_("Log out"), icon=":material/logout:", on_click=end_session)
+            st.button(_("Log out everywhere"), icon=":material/devices:", on_click=log_out_everywhere)
+
+
 def show_leaving(profile: Profile) -> None:
-    with st.container(horizontal=True):
-        st.button(_("Log out"), icon=":material/logout:", on_click=end_session)
-        st.button(_("Log out everywhere"), icon=":material/devices:", on_click=log_out_everywhere)
     with open_reading() as connection:
         data = export_account(connection, profile.id)
     st.download_button(
@@ -271,10 +277,10 @@ def show_leaving(profile: Profile) -> None:
                 "mail confirms it."
             )
         )
-        st.text_input(
-            _("Password"), key="erase_password", type="password", max_chars=200, autocomplete="current-password"
-        )
-        show_field_error("erase")
+        with show_field("erase"):
+            st.text_input(
+                _("Password"), key="erase_password", type="password", max_chars=200, autocomplete="current-password"
+            )
         st.form_submit_button(_("Delete my account"), icon=":material/delete_forever:", on_click=erase)
 
 
@@ -327,6 +333,7 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     get_mailer().wake()
     if not errors:
         st.session_state["profile_note"] = _("Saved.")
+        st.session_state["profile_noted_at"] = next(iter(changes))
     return not errors
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from accounts.recovery import mail_password_code, mail_username, reset_password
 from errors import AccountError, PasswordRefused, TooManyTries
 from ui.access import PAGES
-from ui.account_forms import show_field_error, word_error, word_wait
+from ui.account_forms import get_password_hint, make_column, show_field, word_wait
 from ui.authentication import get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _
@@ -18,6 +18,11 @@ from ui.visitor import get_address
 
 def main() -> None:
     st.title(_("Forgotten username or password"), anchor=False)
+    with make_column():
+        show_step()
+
+
+def show_step() -> None:
     if not get_settings().can_mail:
         st.info(_("This installation sends no mails: its admin finds them in its folder outputs/mail."))
     if note := st.session_state.pop("recover_note", None):
@@ -28,7 +33,6 @@ def main() -> None:
         show_new_password()
     else:
         show_requests()
-    st.page_link(PAGES / "login.py", label=_("Back to log in"), icon=":material/login:")
 
 
 def show_requests() -> None:
@@ -39,23 +43,27 @@ def show_requests() -> None:
     with st.form("forgotten_username", border=True):
         st.subheader(_("I forgot my username"), anchor=False)
         st.text_input(_("E-mail"), key="username_email", max_chars=254, autocomplete="email")
-        st.form_submit_button(_("Mail me my username"), on_click=request_username)
+        st.form_submit_button(_("Mail me my username"), type="primary", on_click=request_username)
+    show_way_back()
 
 
 def show_new_password() -> None:
+    st.markdown(_("If there is an account of that name, a code was mailed to its address."))
     with st.form("new_password", border=True):
-        st.text_input(_("Code"), key="reset_code", max_chars=20, autocomplete="one-time-code")
-        st.text_input(
-            _("New password"),
-            key="reset_password",
-            type="password",
-            max_chars=200,
-            autocomplete="new-password",
-            help=_("At least 10 characters. A few words in a row make a good one."),
-        )
-        show_field_error("reset_password")
+        with show_field("reset_code"):
+            st.text_input(_("Code"), key="reset_code", max_chars=20, autocomplete="one-time-code")
+        with show_field("reset_password", get_password_hint()):
+            st.text_input(
+                _("New password"), key="reset_password", type="password", max_chars=200, autocomplete="new-password"
+            )
         st.form_submit_button(_("Set the new password"), type="primary", on_click=submit_new_password)
-    st.button(_("Start again"), on_click=lambda: st.session_state.pop("recover_name", None))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(_("Start again"), on_click=start_again)
+        show_way_back()
+
+
+def show_way_back() -> None:
+    st.page_link(PAGES / "login.py", label=_("Back to log in"), icon=":material/login:")
 
 
 def request_code() -> None:
@@ -67,7 +75,11 @@ def request_code() -> None:
         return
     get_mailer().wake()
     st.session_state["recover_name"] = name or "-"
-    st.session_state["recover_note"] = _("If there is an account of that name, a code was mailed to its address.")
+
+
+def start_again() -> None:
+    st.session_state["field_errors"] = {}
+    st.session_state.pop("recover_name", None)
 
 
 def request_username() -> None:
@@ -98,8 +110,7 @@ def submit_new_password() -> None:
         state["field_errors"] = {"reset_password": error}
         return
     except AccountError as error:
-        state["field_errors"] = {}
-        state["recover_error"] = word_error(error)
+        state["field_errors"] = {"reset_code": error}
         return
     get_mailer().wake()
     state["field_errors"] = {}

@@ -10,7 +10,7 @@ from accounts.registration import DEFAULT_FUELS, Registration, check_registratio
 from errors import AccountError, EmailTaken, UsernameTaken
 from models import FUEL_NAMES
 from ui.access import PAGES, return_to_page
-from ui.account_forms import show_code_form, show_field_error, word_error
+from ui.account_forms import get_password_hint, make_column, show_code_form, show_field, word_error
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _, get_language
@@ -21,26 +21,26 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Open an account"), anchor=False)
-    if "pending_account" in st.session_state:
-        show_code_form()
-        return
+    with make_column():
+        if "pending_account" in st.session_state:
+            show_code_form()
+        else:
+            show_form()
+
+
+def show_form() -> None:
     st.markdown(_("Keep your stations, see the cheapest first, and what that saves in a year."))
     with st.form("register", border=True):
-        st.text_input(_("Username"), key="register_username", max_chars=60, autocomplete="username")
-        show_field_error("username")
-        st.text_input(_("Name"), key="register_name", max_chars=160, autocomplete="name")
-        show_field_error("name")
-        st.text_input(_("E-mail"), key="register_email", max_chars=254, autocomplete="email")
-        show_field_error("email")
-        st.text_input(
-            _("Password"),
-            key="register_password",
-            type="password",
-            max_chars=200,
-            autocomplete="new-password",
-            help=_("At least 10 characters. A few words in a row make a good one."),
-        )
-        show_field_error("password")
+        with show_field("username"):
+            st.text_input(_("Username"), key="register_username", max_chars=60, autocomplete="username")
+        with show_field("name"):
+            st.text_input(_("Name"), key="register_name", max_chars=160, autocomplete="name")
+        with show_field("email"):
+            st.text_input(_("E-mail"), key="register_email", max_chars=254, autocomplete="email")
+        with show_field("password", get_password_hint()):
+            st.text_input(
+                _("Password"), key="register_password", type="password", max_chars=200, autocomplete="new-password"
+            )
         st.pills(
             _("Fuels you follow"),
             list(FUEL_NAMES),
@@ -55,8 +55,9 @@ def main() -> None:
         st.error(error, icon=":material/error:")
     if not get_settings().can_mail:
         st.caption(_("This installation sends no mails, so your address is not confirmed."))
-    st.page_link(PAGES / "login.py", label=_("I have an account"), icon=":material/login:")
-    st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
+    with st.container(horizontal=True):
+        st.page_link(PAGES / "login.py", label=_("I have an account"), icon=":material/login:")
+        st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
 
 
 def submit() -> None:

@@ -1,11 +1,14 @@
-"""What the pages about accounts share: wording our errors, fuels, and the form for a mailed code."""
+"""What the pages about accounts share: the look of a form and its fields, wording our errors, the form for a code."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from accounts.identity import USERNAME_LENGTHS
 from accounts.passwords import MIN_LENGTH
@@ -27,6 +30,29 @@ from errors import (
 from ui.authentication import begin_session, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _, ngettext
+
+COLUMN_WIDTH_PX = 480  # as wide as a form is filled in well; a phone is narrower and gives all it has
+
+
+def make_column() -> DeltaGenerator:
+    """Return the column in which forms stand."""
+    return st.container(width=COLUMN_WIDTH_PX)
+
+
+@contextmanager
+def show_field(field: str, hint: str | None = None) -> Iterator[None]:
+    """Draw a field, and close below it what is wrong there, else the hint: it takes the same line, so nothing moves."""
+    with st.container(gap="xxsmall"):
+        yield
+        if error := st.session_state.get("field_errors", {}).get(field):
+            st.markdown(f":small[:red[:material/error: {word_error(error)}]]")
+        elif hint:
+            st.markdown(f":small[:gray[{hint}]]")
+
+
+def get_password_hint() -> str:
+    """Return what a new password should be."""
+    return _("At least 10 characters, for example a few words.")
 
 
 def word_error(error: AccountError) -> str:
@@ -72,17 +98,12 @@ def word_wait(error: TooManyTries) -> str:
     ).format(count=minutes)
 
 
-def show_field_error(field: str) -> None:
-    """Draw what is wrong at a field, right below it."""
-    if error := st.session_state.get("field_errors", {}).get(field):
-        st.markdown(f":red[:material/error: {word_error(error)}]")
-
-
 def show_code_form() -> None:
     """Draw the form for the code that confirms an address and opens the account."""
     st.markdown(_("We have sent a code to your address. Type it here to open your account."))
     with st.form("confirm", border=True):
-        st.text_input(_("Code"), key="confirm_code", max_chars=20, autocomplete="one-time-code")
+        with show_field("confirm_code"):
+            st.text_input(_("Code"), key="confirm_code", max_chars=20, autocomplete="one-time-code")
         st.form_submit_button(_("Confirm"), type="primary", on_click=_submit_code)
     if error := st.session_state.pop("code_error", None):
         st.error(error, icon=":material/error:")
@@ -98,8 +119,9 @@ def _submit_code() -> None:
     try:
         confirm_account(get_engine(), get_secret_key(), user_id, st.session_state["confirm_code"], datetime.now(UTC))
     except AccountError as error:
-        st.session_state["code_error"] = word_error(error)
+        st.session_state["field_errors"] = {"confirm_code": error}
         return
+    st.session_state["field_errors"] = {}
     st.session_state.pop("pending_account", None)
     if user_id is not None:
         begin_session(user_id, is_lasting=False)
@@ -118,6 +140,7 @@ def _send_again() -> None:
         st.session_state["code_error"] = word_wait(error)
         return
     get_mailer().wake()
+    st.session_state["field_errors"] = {}
     st.session_state["code_note"] = _("A new code is on its way; the one before is no longer good.")
 
 

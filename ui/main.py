@@ -22,7 +22,11 @@ Visibility = Literal["visible", "hidden"]
 
 st.set_page_config(page_icon=str(ROOT / "static" / "favicon.png"), layout="wide")
 # Streamlit writes what is chosen in the primary colour; on dark that can't be read as it should (WCAG 1.4.3: 4.5 to 1).
-st.html("<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }</style>")
+# And below a field in which one types it says, in English whatever the language, to press Enter.
+st.html(
+    "<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }"
+    " [data-testid='InputInstructions'] { display: none }</style>"
+)
 show_logo()
 try:
     get_engine()

@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
+from browser.account_pages import log_in_once
 from browser.app_process import App, run_app
 from browser.feeds import FIRST_ID, KNOWN, write_known_feed
 from browser.visit import WAIT_MS, Look, Open, Visit, open_visit
@@ -74,6 +76,12 @@ def app(browser: Browser, known_feed: Path, tmp_path_factory: pytest.TempPathFac
     """The application with the prices of the known feed; asks for the browser so that nothing starts without one."""
     with run_app(tmp_path_factory.mktemp("app"), str(known_feed)) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def logged_in(browser: Browser, app: App) -> dict[str, Any]:
+    """What the browser of a driver keeps, for the `storage_state` of a visit to the app."""
+    return log_in_once(browser, app)
 
 
 @pytest.fixture

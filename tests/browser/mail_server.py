@@ -155,6 +155,11 @@ def log_in(page: Page, language: str, name: str, password: str = PASSWORD, *, is
     press(page, translate("Log in", language))
 
 
+def say(page: Page, english: str, language: str, **values: object) -> None:
+    """Wait until a sentence stands on the page."""
+    expect(get_main(page).get_by_text(translate(english, language).format(**values))).to_be_visible()
+
+
 def expect_title(page: Page, english: str, language: str) -> None:
     """Wait for a page of that title."""
     expect(page.get_by_role("heading", level=1, name=translate(english, language), exact=True)).to_be_visible()
@@ -174,5 +179,5 @@ def expect_cookie(page: Page, *, is_there: bool = True) -> dict[str, object]:
 def log_out(page: Page, language: str) -> None:
     """Log out by the button on the profile."""
     settle(page)
-    page.get_by_role("tab", name=translate("Your data", language), exact=True).click()
+    page.get_by_role("tab", name=translate("Access", language), exact=True).click()
     get_main(page).get_by_role("button", name=translate("Log out", language), exact=True).click()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from browser.account_pages import walk_as_driver, walk_as_visitor
 from browser.app_process import App
 from browser.feeds import EAST, WEST
 from browser.visit import Look, Open, expect_answer, expect_station, get_main, get_pill, get_table, settle
@@ -47,6 +49,16 @@ def test_axe_finds_nothing_serious(app: App, visit: Open, theme: str) -> None:
     expect(seen.page.get_by_role("heading", level=1, name="Carburoam")).to_be_visible()
     settle(seen.page)
     found += find_violations(seen.page)
+    assert found == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_pages_of_accounts(
+    app: App, visit: Open, logged_in: dict[str, Any], theme: str
+) -> None:
+    look = Look(theme=theme)
+    walks = (walk_as_visitor(app, visit, look), walk_as_driver(app, visit, look, logged_in))
+    found = [f"{name}: {violation}" for seen, name in chain(*walks) for violation in find_violations(seen.page)]
     assert found == []
 
 

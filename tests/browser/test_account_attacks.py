@@ -122,7 +122,7 @@ def test_a_stolen_cookie_is_refused_once_its_session_has_ended(app: App, visit: 
         log_out(page, "en")
         expect_logged_out(page)
     elif end == "logged out everywhere":
-        page.get_by_role("tab", name="Your data").click()
+        page.get_by_role("tab", name="Access").click()
         press(page, "Log out everywhere")
         expect_logged_out(page)
     elif end == "new password":
