@@ -81,7 +81,7 @@ def show_names(profile: Profile) -> None:
             st.text_input(_("Name"), key="profile_name", max_chars=160, autocomplete="name")
         with show_field("username"):
             st.text_input(_("Username"), key="profile_username", max_chars=60, autocomplete="username")
-        show_submit(_("Save"), save_names, "name")
+        show_submit(_("Save"), save_names, "name", "username")
 
 
 def save_names() -> None:
@@ -118,7 +118,7 @@ def show_vehicle(profile: Profile) -> None:
             step=0.1,
             format="%.1f",
             key="profile_litres",
-            placeholder=_("not told"),
+            placeholder=_("not given"),
         )
         st.number_input(
             _("Kilometres a year"),
@@ -127,7 +127,7 @@ def show_vehicle(profile: Profile) -> None:
             max_value=KM_PER_YEAR[1],
             step=1000,
             key="profile_km",
-            placeholder=_("not told"),
+            placeholder=_("not given"),
         )
         with show_field("vehicle"):
             st.number_input(
@@ -137,7 +137,7 @@ def show_vehicle(profile: Profile) -> None:
                 max_value=TANK_LITRES[1],
                 step=1,
                 key="profile_tank",
-                placeholder=_("not told"),
+                placeholder=_("not given"),
             )
         show_submit(_("Save"), save_vehicle, "vehicle")
 
@@ -215,7 +215,7 @@ def show_password() -> None:
         st.subheader(_("Password"), anchor=False)
         with show_field("old"):
             st.text_input(
-                _("Password of today"),
+                _("Current password"),
                 key="profile_old",
                 type="password",
                 max_chars=200,
@@ -333,7 +333,7 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     get_mailer().wake()
     if not errors:
         st.session_state["profile_note"] = _("Saved.")
-        st.session_state["profile_noted_at"] = next(iter(changes))
+        st.session_state["profile_noted_at"] = next(iter(changes), "name")  # pressed without a change
     return not errors
 
 

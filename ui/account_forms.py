@@ -64,7 +64,7 @@ def word_error(error: AccountError) -> str:
             return _word_password(error.rule)
         case UsernameRefused():
             shortest, longest = USERNAME_LENGTHS
-            return _("{shortest} to {longest} letters, digits, dots, underscores or hyphens, please.").format(
+            return _("{shortest} to {longest} letters, digits, dots, underscores or hyphens.").format(
                 shortest=shortest, longest=longest
             )
         case UsernameTaken():

@@ -138,7 +138,7 @@ LABELS = {
     "login": "Username or e-mail",
     "code": "Code",
     "new_password": "New password",
-    "old_password": "Password of today",
+    "old_password": "Current password",
     "new_email": "New e-mail",
     "email_code": "Code mailed to the new address",
 }

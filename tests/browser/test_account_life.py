@@ -89,7 +89,7 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     press(page, translate("Open an account", "fr"))
     say(page, "This is not an e-mail address.", "fr")
     settle(page)
-    order = ["Identifiant", "De 2 à 30 lettres", "Nom", "80 caractères au plus", "E-mail", "pas une adresse e-mail"]
+    order = ["Identifiant", "De 3 à 30 lettres", "Nom", "80 caractères au plus", "E-mail", "pas une adresse e-mail"]
     order += ["Mot de passe", "Au moins 10 caractères", "Carburants suivis"]
     assert re.search(".*".join(order), get_main(page).inner_text(), re.DOTALL), "an error is not right below its field"
     look(seen, "wrong")

@@ -28,7 +28,7 @@ GOOD = {
     "password": PASSWORD,
 }
 USERNAME_RULE = {
-    "en": "3 to 30 letters, digits, dots, underscores or hyphens, please.",
+    "en": "3 to 30 letters, digits, dots, underscores or hyphens.",
     "fr": "De 3 à 30 lettres, chiffres, points, tirets ou tirets bas.",
 }
 SHORT = {"en": "At least 10 characters, please; any will do.", "fr": "Au moins 10 caractères, quels qu'ils soient."}
