@@ -6,53 +6,37 @@ Run as `python -m bench.load FEED` it is the process that is measured: one load,
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile
-
-from sqlalchemy import Engine
 
 from bench import floor
 from bench.run import Job, Line, Table, measure, run_fresh, time_call
-from db import open_engine, prepare_database
-from etl import run_load
+from bench.state import (
+    RECIPE,
+    STATIONS,
+    Databases,
+    Feeds,
+    find_feeds,
+    make_databases,
+    open_database,
+    open_state,
+    prepare_load,
+)
 from feed import parse, texts
-from feed.generator import FeedRecipe, write_feed
-from settings import ROOT, Settings, read_settings
+from feed.generator import write_feed
+from settings import read_settings
 
 RUNS = 7
 FRESH_RUNS = 5  # of those that begin with a process
 LARGE_RUNS = 5
-STATIONS = 10_002  # as many as the real snapshots have
-RECIPE = FeedRecipe(newest_at=datetime(2025, 1, 15, 8, 0, tzinfo=UTC), stations=STATIONS, first_id=1_000_001)
-OVERNIGHT_SHARE = 0.23  # of the stations report something between the first two real snapshots
-REAL_FEEDS = Path(os.environ.get("CARBUROAM_TEST_FEEDS", ROOT.parent / "shared" / "feeds"))
-
-
-class Feeds(NamedTuple):
-    """Two snapshots, ten hours apart, and what they are."""
-
-    first: Path
-    next: Path
-    description: str
-
-
-class Databases(NamedTuple):
-    """Files that loads start from: with the tables only, and with the first snapshot in them."""
-
-    empty: Path
-    loaded: Path
 
 
 def measure_load() -> Table:
@@ -60,8 +44,8 @@ def measure_load() -> Table:
     logging.getLogger("carburoam").setLevel(logging.ERROR)
     with TemporaryDirectory(prefix="carburoam-bench-") as name:
         folder = Path(name)
-        feeds = _find_feeds(folder)
-        databases = _make_databases(folder, feeds)
+        feeds = find_feeds(folder)
+        databases = make_databases(folder, feeds)
         lines = [
             *_measure_times(folder, feeds, databases),
             *_measure_memory(folder, feeds, databases),
@@ -108,7 +92,7 @@ def _measure_memory(folder: Path, feeds: Feeds, databases: Databases) -> list[Li
     """Measure the command, its imports and the creation or upgrade of the database included."""
 
     def load(feed: Path, database: Path | None) -> float:
-        with _open_state(folder, database) as settings:
+        with open_state(folder, database) as settings:
             return run_fresh(["etl.py", "--feed", str(feed)], settings.as_environment())[1]
 
     megabytes = measure(
@@ -132,7 +116,7 @@ def _measure_growth(folder: Path, databases: Databases) -> list[Line]:
     megabytes: dict[Path, list[float]] = {small: [], large: []}
     for run in range(FRESH_RUNS):
         for feed in (small, large) if run < LARGE_RUNS else (small,):
-            with _open_state(folder, databases.empty) as settings:
+            with open_state(folder, databases.empty) as settings:
                 printed, peak = run_fresh(["-m", "bench.load", str(feed)], settings.as_environment())
             seconds[feed].append(float(printed))
             megabytes[feed].append(peak)
@@ -153,9 +137,9 @@ def _time_floor(folder: Path, feed: Path, empty: Path) -> float:
 
 
 def _time_load(folder: Path, feed: Path, database: Path, clock: Callable[[], float] = time.process_time) -> float:
-    with _open_state(folder, database) as settings, _open(settings) as engine:
+    with open_state(folder, database) as settings, open_database(settings) as engine:
         _empty_caches()
-        return time_call(_prepare_load(settings, engine, feed), clock)
+        return time_call(prepare_load(settings, engine, feed), clock)
 
 
 def _empty_caches() -> None:
@@ -163,58 +147,6 @@ def _empty_caches() -> None:
     for function in (*vars(parse).values(), *vars(texts).values()):
         if hasattr(function, "cache_clear"):
             function.cache_clear()
-
-
-def _prepare_load(settings: Settings, engine: Engine, feed: Path) -> Callable[[], None]:
-    """Return the load of a feed; it must end well."""
-    settings = settings.model_copy(update={"feed_url": str(feed)})
-
-    def load() -> None:
-        report = run_load(settings, engine)
-        assert report.is_success, report.message
-
-    return load
-
-
-@contextmanager
-def _open_state(folder: Path, database: Path | None = None) -> Iterator[Settings]:
-    """Give settings with a state dir of their own, in it a copy of the database file."""
-    with TemporaryDirectory(dir=folder) as name:
-        settings = read_settings().model_copy(update={"state_dir": Path(name), "database_url": "", "feed_url": ""})
-        if database is not None:
-            shutil.copy(database, Path(name) / "db.sqlite3")
-        yield settings
-
-
-@contextmanager
-def _open(settings: Settings) -> Iterator[Engine]:
-    engine = open_engine(settings.database)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def _make_databases(folder: Path, feeds: Feeds) -> Databases:
-    databases = Databases(folder / "empty.sqlite3", folder / "loaded.sqlite3")
-    with _open_state(folder) as settings:
-        with _open(settings) as engine:
-            prepare_database(engine)
-        shutil.copy(settings.state_dir / "db.sqlite3", databases.empty)
-        with _open(settings) as engine:
-            _prepare_load(settings, engine, feeds.first)()
-        shutil.copy(settings.state_dir / "db.sqlite3", databases.loaded)
-    return databases
-
-
-def _find_feeds(folder: Path) -> Feeds:
-    real = sorted(REAL_FEEDS.glob("instantane_*.zip"))
-    if len(real) >= 2:
-        return Feeds(real[0], real[1], f"{real[0].name}, then {real[1].name}")
-    first, following = folder / "first.zip", folder / "next.zip"
-    write_feed(first, RECIPE)
-    write_feed(following, replace(RECIPE, changed_share=OVERNIGHT_SHARE))
-    return Feeds(first, following, f"GENERATED feeds of {STATIONS:,} stations (the real snapshots are not here)")
 
 
 def _repack(source: Path, target: Path) -> None:
@@ -226,8 +158,8 @@ def _repack(source: Path, target: Path) -> None:
 def _main() -> None:
     logging.getLogger("carburoam").setLevel(logging.ERROR)
     settings = read_settings()
-    with _open(settings) as engine:
-        print(time_call(_prepare_load(settings, engine, Path(sys.argv[1]))))
+    with open_database(settings) as engine:
+        print(time_call(prepare_load(settings, engine, Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":
