@@ -24,6 +24,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
+from connections import SendAtOnce
 from errors import SettingRefused
 from headers import SecurityHeaders
 from logs import set_up_logging
@@ -93,5 +94,8 @@ app = st.App(
         Route("/map-style/{theme}.json", get_map_style),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
-    middleware=[Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles)],
+    middleware=[
+        Middleware(SendAtOnce),
+        Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
+    ],
 )
