@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import ParamSpec, TypeVar
 
 import bcrypt
 
@@ -13,6 +18,10 @@ MIN_LENGTH = 10
 MAX_BYTES = 72  # bcrypt takes no more
 COMMON_COUNT = 10_000
 ROUNDS = 12
+NICENESS = 10  # of the threads that hash
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def require_password(password: str, username: str) -> None:
@@ -33,20 +42,36 @@ def require_password(password: str, username: str) -> None:
 
 def hash_password(password: str) -> str:
     """Return the bcrypt hash of a password; it takes a fifth of a second on purpose."""
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(ROUNDS)).decode()
+    return _work(bcrypt.hashpw, password.encode(), bcrypt.gensalt(ROUNDS)).decode()
 
 
 def check_password(password: str, password_hash: str | None) -> bool:
     """Say whether the password is right, with exactly one bcrypt check, also when there is no account (None)."""
     encoded = password.encode()
     fits = len(encoded) <= MAX_BYTES and b"\0" not in encoded
-    is_right = bcrypt.checkpw(encoded if fits else b"-", (password_hash or _get_idle_hash()).encode())
+    is_right = _work(bcrypt.checkpw, encoded if fits else b"-", (password_hash or _get_idle_hash()).encode())
     return is_right and fits and password_hash is not None
 
 
 def prepare() -> None:
     """Make what the first check would otherwise have to, so that it takes no longer than any other."""
     _get_idle_hash()
+
+
+def _work(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Do the heavy work where it keeps no page of others waiting."""
+    return _get_workers().submit(function, *arguments, **options).result()
+
+
+@lru_cache(maxsize=1)
+def _get_workers() -> ThreadPoolExecutor:
+    """Return as many threads as there are cores, which stand back for all others of this process.
+
+    Without them a flood of log-ins takes the cores from the pages. Only on Linux is niceness a thread's own.
+    """
+    if sys.platform == "linux":
+        return ThreadPoolExecutor(os.cpu_count(), "password", lambda: os.nice(NICENESS))
+    return ThreadPoolExecutor(os.cpu_count(), "password")
 
 
 @lru_cache(maxsize=1)

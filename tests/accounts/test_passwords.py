@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import bcrypt
 import pytest
 
@@ -52,6 +57,32 @@ def test_known_and_unknown_names_cost_one_check_each(known: bool, monkeypatch: p
     monkeypatch.setattr(bcrypt, "checkpw", lambda *pair: bool(checks.append(pair[1])) or check(*pair))
     assert check_password("correct horse", password_hash) is known
     assert len(checks) == 1
+
+
+def test_a_flood_of_checks_keeps_to_as_many_threads_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    password_hash = hash_password("correct horse")
+    threads: list[int] = []
+    check = bcrypt.checkpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *pair: bool(threads.append(threading.get_ident())) or check(*pair))
+    tries = 8 * (os.cpu_count() or 1)
+    with ThreadPoolExecutor(tries) as sessions:
+        assert all(sessions.map(check_password, ["correct horse"] * tries, [password_hash] * tries))
+    assert len(threads) == tries
+    assert len(set(threads)) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is a whole process's elsewhere")
+@pytest.mark.skipif(os.nice(0) == 19, reason="nothing can stand further back")
+def test_hashing_stands_back_for_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    niceness: list[int] = []
+    check, make = bcrypt.checkpw, bcrypt.hashpw
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *pair: bool(niceness.append(os.nice(0))) or check(*pair))
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *pair: niceness.append(os.nice(0)) or make(*pair))
+    before = os.nice(0)
+    assert check_password("correct horse", hash_password("correct horse"))
+    assert os.nice(0) == before
+    assert len(niceness) == 2
+    assert min(niceness) > before
 
 
 def test_the_library_accepts_our_hashes_and_we_accept_its() -> None:
