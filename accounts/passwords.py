@@ -18,7 +18,7 @@ MIN_LENGTH = 10
 MAX_BYTES = 72  # bcrypt takes no more
 COMMON_COUNT = 10_000
 ROUNDS = 12
-NICENESS = 10  # of the threads that hash
+NICENESS = 5  # of the threads that hash
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -15,6 +15,8 @@ from typing import Literal
 from settings import ROOT
 
 Job = Callable[[], float]
+AsyncJob = Callable[[], Awaitable[float]]
+Unit = Literal["s", "ms", "MB", "1/s", "cores", ""]
 
 # Starts the process to be measured from one that is small: by vfork the peak of the parent counts as the child's.
 _LAUNCHER = """
@@ -24,6 +26,7 @@ _, status, usage = os.wait4(pid, 0)
 print(usage.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
+_DECIMALS: Mapping[Unit, int] = {"s": 3, "ms": 1, "MB": 0, "1/s": 1, "cores": 2, "": 0}
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
@@ -33,7 +36,7 @@ class Line:
 
     what: str
     value: float
-    unit: Literal["s", "MB"] = "s"
+    unit: Unit = "s"
     floor: float | None = None
     limit: float | None = None
 
@@ -80,6 +83,17 @@ def measure(runs: int, jobs: Mapping[str, Job]) -> dict[str, float]:
     return {name: median(values) for name, values in seconds.items()}
 
 
+async def measure_async(runs: int, jobs: Mapping[str, AsyncJob]) -> dict[str, float]:
+    """Return each job's median, as `measure` does."""
+    values: dict[str, list[float]] = {name: [] for name in jobs}
+    for run in range(runs):
+        _say(f"run {run + 1} of {runs}")
+        for name, job in jobs.items():
+            values[name].append(await job())
+    _say("")
+    return {name: median(of_job) for name, of_job in values.items()}
+
+
 def time_call(function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
     """Return how many seconds of CPU a call takes, with no garbage of the one before.
 
@@ -104,14 +118,14 @@ def run_fresh(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple
 
 def _format_line(line: Line) -> tuple[str, ...]:
     ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
-    limit = "" if line.limit is None else f"{line.limit:g}" + (" MB" if line.unit == "MB" else "")
+    limit = "" if line.limit is None else f"{line.limit:g}"
+    if limit and line.floor is None:
+        limit = f"{limit} {line.unit}".rstrip()
     return line.what, _format(line.value, line.unit), _format(line.floor, line.unit), ratio, limit, line.verdict
 
 
-def _format(value: float | None, unit: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:.0f} MB" if unit == "MB" else f"{value:.3f} s"
+def _format(value: float | None, unit: Unit) -> str:
+    return "" if value is None else f"{value:.{_DECIMALS[unit]}f} {unit}".rstrip()
 
 
 def _say(text: str) -> None:
