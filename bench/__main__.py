@@ -7,21 +7,45 @@ import os
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from lxml import etree
 
 from bench.load import measure_load
 from bench.run import Table, print_table
 
-GROUPS: Mapping[str, Callable[[], Table]] = {"load": measure_load}
+
+def _measure_accounts() -> Table:
+    # Imported here: Streamlit, whose protocol the visitor speaks, would weigh on what is measured in this process.
+    from bench.accounts import measure_accounts
+
+    return measure_accounts()
+
+
+def _measure_soak(minutes: float) -> Table:
+    from bench.soak import measure_soak
+
+    return measure_soak(minutes)
+
+
+GROUPS: Mapping[str, Callable[[], Table]] = {"load": measure_load, "accounts": _measure_accounts}
+ON_REQUEST = ("soak",)
 
 
 def main() -> None:
     """Measure the groups that were asked for, or all; a limit that is missed is printed, not an error."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the program against its limits.")
-    parser.add_argument("groups", metavar="GROUP", nargs="*", help=f"of {', '.join(GROUPS)}; all when none is named")
-    asked = parser.parse_args().groups or list(GROUPS)
-    if unknown := set(asked) - set(GROUPS):
+    parser.add_argument(
+        "groups",
+        metavar="GROUP",
+        nargs="*",
+        help=f"of {', '.join(GROUPS)}, all of them when none is named; or {', '.join(ON_REQUEST)}",
+    )
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long the soak lasts (%(default)g)")
+    arguments = parser.parse_args()
+    groups: dict[str, Callable[[], Table]] = {**GROUPS, "soak": partial(_measure_soak, arguments.minutes)}
+    asked = arguments.groups or list(GROUPS)
+    if unknown := set(asked) - set(groups):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
     lxml_version = ".".join(map(str, etree.LXML_VERSION[:3]))
     print(
@@ -29,7 +53,7 @@ def main() -> None:
         f" {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     )
     for group in asked:
-        print_table(GROUPS[group]())
+        print_table(groups[group]())
 
 
 if __name__ == "__main__":

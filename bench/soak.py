@@ -1,0 +1,144 @@
+"""A shortage day: a hundred sessions held for half an hour, each doing something every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Engine, func, select
+
+from bench.drivers import add_drivers, make_cookie
+from bench.run import Line, Table
+from bench.server import Server, run_server
+from bench.state import find_feeds, make_databases, open_database, open_state
+from bench.visitor import VisitFailed, Visitor, open_visit
+from models import FUEL_NAMES, Station
+
+SESSIONS = 100
+DRIVERS = SESSIONS // 2  # so many of them are logged in
+PAUSE_SECONDS = 5.0  # on average, from one action of a session to its next
+WARM_UP = 0.2  # of the time, before memory is first looked at
+LANDING, STATION = "", "station"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the sessions search for and open."""
+
+    towns: Sequence[str]
+    stations: Sequence[int]
+
+
+@dataclass
+class Notes:
+    """What the sessions saw."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    openings: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def measure_soak(minutes: float) -> Table:
+    """Hold the sessions for so many minutes."""
+    with TemporaryDirectory(prefix="carburoam-bench-") as name:
+        folder = Path(name)
+        databases = make_databases(folder, find_feeds(folder))
+        with open_state(folder, databases.loaded) as settings, open_database(settings) as engine:
+            add_drivers(engine, DRIVERS)
+            cookies = [make_cookie(settings, engine, number) for number in range(1, DRIVERS + 1)]
+            choices = list_choices(engine)
+            with run_server(settings) as server:
+                lines = asyncio.run(_measure(server, choices, cookies, 60 * minutes))
+    return Table(
+        f"Soak: {SESSIONS} sessions, {DRIVERS} of them logged in, each with an action about every {PAUSE_SECONDS:g} s,"
+        f" for {minutes:g} minutes.",
+        lines,
+    )
+
+
+async def _measure(
+    server: Server, choices: Choices, cookies: Sequence[Mapping[str, str]], seconds: float
+) -> list[Line]:
+    notes = Notes()
+    start, cpu_seconds = time.monotonic(), server.read_cpu_seconds()
+    sessions = asyncio.gather(
+        *(
+            hold_session(server.url, number, cookie, choices, start + seconds, PAUSE_SECONDS, notes)
+            for number, cookie in enumerate([*cookies, *[None] * (SESSIONS - len(cookies))])
+        )
+    )
+    megabytes = []
+    for share in (WARM_UP, (1 + WARM_UP) / 2, 1.0):
+        await asyncio.sleep(start + share * seconds - time.monotonic())
+        megabytes.append(server.read_megabytes())
+    cpu_seconds, elapsed = server.read_cpu_seconds() - cpu_seconds, time.monotonic() - start
+    await sessions
+    for error in notes.errors[:10]:
+        print(f"soak: {error}", file=sys.stderr)
+    twentieths = quantiles(notes.milliseconds, n=20)
+    return [
+        Line("actions", len(notes.milliseconds), ""),
+        Line("rerun: p50", twentieths[9], "ms"),
+        Line("rerun: p95", twentieths[18], "ms", limit=250),
+        Line("first run of a session: p95", quantiles(notes.openings, n=20)[18], "ms"),
+        Line("errors", len(notes.errors), "", limit=0),
+        Line("cores the server took", cpu_seconds / elapsed, "cores"),
+        Line("memory once warm", megabytes[0], "MB"),
+        Line("memory halfway / once warm", megabytes[1], "MB", floor=megabytes[0]),
+        Line("memory at the end / once warm", megabytes[2], "MB", floor=megabytes[0], limit=1.1),
+    ]
+
+
+def list_choices(engine: Engine) -> Choices:
+    """Return the towns with the most stations, and stations from all over the country."""
+    with engine.connect() as connection:
+        towns = select(Station.town).group_by(Station.town_key).order_by(func.count().desc()).limit(200)
+        stations = connection.scalars(select(Station.id).order_by(Station.id)).all()
+        return Choices(connection.scalars(towns).all(), stations[:: len(stations) // 500 + 1])
+
+
+async def hold_session(
+    url: str,
+    number: int,
+    cookies: Mapping[str, str] | None,
+    choices: Choices,
+    deadline: float,
+    pause_seconds: float,
+    notes: Notes,
+) -> None:
+    """Be one visitor until the deadline, at least for one action; who is thrown out comes back."""
+    random = Random(number)
+    await asyncio.sleep(random.uniform(0, pause_seconds))
+    is_over = False
+    while not is_over:
+        try:
+            async with open_visit(url, cookies) as visitor:
+                notes.openings.append(await visitor.open_page(LANDING, {"lang": "EN"}))
+                while not is_over:
+                    await asyncio.sleep(random.uniform(0.5, 1.5) * pause_seconds)
+                    notes.milliseconds.append(await _act(visitor, random, choices))
+                    notes.errors += visitor.list_errors()
+                    is_over = time.monotonic() > deadline
+        except (VisitFailed, OSError) as error:
+            notes.errors.append(f"{type(error).__name__}: {error}")
+            is_over = time.monotonic() > deadline
+
+
+async def _act(visitor: Visitor, random: Random, choices: Choices) -> float:
+    """Do one of the things that a visitor does."""
+    if not visitor.has_widget("q"):
+        return await visitor.open_page(LANDING)
+    match random.choice(("search", "search", "fuel", "station")):
+        case "fuel":
+            return await visitor.change("fuel", [random.choice(list(FUEL_NAMES.values()))])
+        case "station":
+            return await visitor.open_page(STATION, {"id": str(random.choice(choices.stations))})
+        case _:
+            return await visitor.change("q", random.choice(choices.towns))

@@ -1,0 +1,88 @@
+"""The benchmarks' visitor without a browser, on the real application, and the sessions of the soak."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import FIRST_ID, MakeFeed
+from sqlalchemy import Engine
+
+from bench.drivers import PASSWORD, add_drivers, make_cookie
+from bench.server import Server, run_server
+from bench.soak import Notes, hold_session, list_choices
+from bench.visitor import VisitFailed, Visitor, open_visit
+from etl import run_load
+from settings import Settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server(settings: Settings, engine: Engine, make_feed: MakeFeed) -> Iterator[Server]:
+    """The application with prices and two accounts."""
+    assert run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine).is_success
+    add_drivers(engine, 2)
+    with run_server(settings) as server:
+        yield server
+
+
+def read_page(visitor: Visitor) -> str:
+    return "\n".join(visitor.list_texts())
+
+
+def test_a_visitor_opens_pages_and_searches(server: Server, engine: Engine) -> None:
+    town = list_choices(engine).towns[0]
+
+    async def visit() -> None:
+        async with open_visit(server.url) as visitor:
+            assert await visitor.open_page("about", {"lang": "EN"}) > 0
+            assert "About Carburoam" in visitor.list_texts()
+            await visitor.open_page("")
+            assert "About Carburoam" not in visitor.list_texts()
+            await visitor.change("q", town)
+            await visitor.change("radius", ["50"])
+            assert "E10 within 50 km of" in read_page(visitor)
+            await visitor.change("fuel", ["Gazole"])
+            assert "Gazole within 50 km of" in read_page(visitor)
+            await visitor.rerun()
+            assert "Gazole within 50 km of" in read_page(visitor)
+            await visitor.change("lang", ["FR"])
+            assert "Gazole à moins de 50 km" in read_page(visitor)
+            await visitor.open_page("station", {"id": str(FIRST_ID)})
+            assert "Retour aux prix" in read_page(visitor)
+            with pytest.raises(VisitFailed, match="no widget 'fuel'"):
+                await visitor.change("fuel", ["Gazole"])
+
+    asyncio.run(visit())
+
+
+def test_a_visitor_logs_in_by_the_form_and_by_the_cookie(server: Server, settings: Settings, engine: Engine) -> None:
+    async def visit() -> None:
+        async with open_visit(server.url, make_cookie(settings, engine, 2)) as driver:
+            await driver.open_page("about", {"lang": "EN"})
+            assert "Logged in as **driver2**." in driver.list_texts()
+            await driver.press("sidebar_log_out")
+            assert "Logged in as **driver2**." not in driver.list_texts()
+        async with open_visit(server.url) as visitor:
+            await visitor.open_page("login", {"lang": "EN"})
+            await visitor.submit("login", {"login_name": "driver1", "login_password": "another password"})
+            assert visitor.list_errors() == ["This name and this password do not fit together."]
+            await visitor.submit("login", {"login_name": "driver1", "login_password": PASSWORD})
+            assert visitor.list_errors() == []
+            assert "Logged in as **driver1**." in visitor.list_texts()
+
+    asyncio.run(visit())
+
+
+def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engine) -> None:
+    notes = Notes()
+    until = time.monotonic() + 2
+    asyncio.run(hold_session(server.url, 1, None, list_choices(engine), until, 0, notes))
+    assert notes.errors == []
+    assert len(notes.openings) == 1
+    assert notes.milliseconds
+    assert server.read_cpu_seconds() > 0
+    assert server.read_megabytes() > 50
