@@ -24,7 +24,7 @@ from models import FUEL_NAMES, Station
 SESSIONS = 100
 DRIVERS = SESSIONS // 2  # so many of them are logged in
 PAUSE_SECONDS = 5.0  # on average, from one action of a session to its next
-WARM_UP = 0.2  # of the time, before memory is first looked at
+WARM_UP = 0.2  # of the time: the sessions come one by one, and nothing is counted yet but errors
 LANDING, STATION = "", "station"
 
 
@@ -34,6 +34,18 @@ class Choices:
 
     towns: Sequence[str]
     stations: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all sessions have in common; the times are those of `time.monotonic`."""
+
+    url: str
+    choices: Choices
+    pause_seconds: float
+    start: float
+    warm: float
+    end: float
 
 
 @dataclass
@@ -66,19 +78,15 @@ def measure_soak(minutes: float) -> Table:
 async def _measure(
     server: Server, choices: Choices, cookies: Sequence[Mapping[str, str]], seconds: float
 ) -> list[Line]:
-    notes = Notes()
-    start, cpu_seconds = time.monotonic(), server.read_cpu_seconds()
-    sessions = asyncio.gather(
-        *(
-            hold_session(server.url, number, cookie, choices, start + seconds, PAUSE_SECONDS, notes)
-            for number, cookie in enumerate([*cookies, *[None] * (SESSIONS - len(cookies))])
-        )
-    )
-    megabytes = []
-    for share in (WARM_UP, (1 + WARM_UP) / 2, 1.0):
-        await asyncio.sleep(start + share * seconds - time.monotonic())
+    notes, start = Notes(), time.monotonic()
+    plan = Plan(server.url, choices, PAUSE_SECONDS, start, start + WARM_UP * seconds, start + seconds)
+    everyone = [*cookies, *[None] * (SESSIONS - len(cookies))]
+    sessions = asyncio.gather(*(hold_session(plan, number, cookie, notes) for number, cookie in enumerate(everyone)))
+    megabytes, cpu_seconds = [], []
+    for moment in (plan.warm, (plan.warm + plan.end) / 2, plan.end):
+        await asyncio.sleep(moment - time.monotonic())
         megabytes.append(server.read_megabytes())
-    cpu_seconds, elapsed = server.read_cpu_seconds() - cpu_seconds, time.monotonic() - start
+        cpu_seconds.append(server.read_cpu_seconds())
     await sessions
     for error in notes.errors[:10]:
         print(f"soak: {error}", file=sys.stderr)
@@ -89,7 +97,7 @@ async def _measure(
         Line("rerun: p95", twentieths[18], "ms", limit=250),
         Line("first run of a session: p95", quantiles(notes.openings, n=20)[18], "ms"),
         Line("errors", len(notes.errors), "", limit=0),
-        Line("cores the server took", cpu_seconds / elapsed, "cores"),
+        Line("cores the server took", (cpu_seconds[-1] - cpu_seconds[0]) / (plan.end - plan.warm), "cores"),
         Line("memory once warm", megabytes[0], "MB"),
         Line("memory halfway / once warm", megabytes[1], "MB", floor=megabytes[0]),
         Line("memory at the end / once warm", megabytes[2], "MB", floor=megabytes[0], limit=1.1),
@@ -104,31 +112,25 @@ def list_choices(engine: Engine) -> Choices:
         return Choices(connection.scalars(towns).all(), stations[:: len(stations) // 500 + 1])
 
 
-async def hold_session(
-    url: str,
-    number: int,
-    cookies: Mapping[str, str] | None,
-    choices: Choices,
-    deadline: float,
-    pause_seconds: float,
-    notes: Notes,
-) -> None:
-    """Be one visitor until the deadline, at least for one action; who is thrown out comes back."""
+async def hold_session(plan: Plan, number: int, cookies: Mapping[str, str] | None, notes: Notes) -> None:
+    """Be one visitor until the end, at least for one action; who is thrown out comes back."""
     random = Random(number)
-    await asyncio.sleep(random.uniform(0, pause_seconds))
+    await asyncio.sleep(random.uniform(0, plan.warm - plan.start))
     is_over = False
     while not is_over:
         try:
-            async with open_visit(url, cookies) as visitor:
+            async with open_visit(plan.url, cookies) as visitor:
                 notes.openings.append(await visitor.open_page(LANDING, {"lang": "EN"}))
                 while not is_over:
-                    await asyncio.sleep(random.uniform(0.5, 1.5) * pause_seconds)
-                    notes.milliseconds.append(await _act(visitor, random, choices))
+                    await asyncio.sleep(random.uniform(0.5, 1.5) * plan.pause_seconds)
+                    is_counted = time.monotonic() >= plan.warm
+                    milliseconds = await _act(visitor, random, plan.choices)
+                    notes.milliseconds += [milliseconds] if is_counted else []
                     notes.errors += visitor.list_errors()
-                    is_over = time.monotonic() > deadline
+                    is_over = time.monotonic() > plan.end
         except (VisitFailed, OSError) as error:
             notes.errors.append(f"{type(error).__name__}: {error}")
-            is_over = time.monotonic() > deadline
+            is_over = time.monotonic() > plan.end
 
 
 async def _act(visitor: Visitor, random: Random, choices: Choices) -> float:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from bench.drivers import PASSWORD, add_drivers, make_cookie
 from bench.server import Server, run_server
-from bench.soak import Notes, hold_session, list_choices
+from bench.soak import Notes, Plan, hold_session, list_choices
 from bench.visitor import VisitFailed, Visitor, open_visit
 from etl import run_load
 from settings import Settings
@@ -78,9 +78,9 @@ def test_a_visitor_logs_in_by_the_form_and_by_the_cookie(server: Server, setting
 
 
 def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engine) -> None:
-    notes = Notes()
-    until = time.monotonic() + 2
-    asyncio.run(hold_session(server.url, 1, None, list_choices(engine), until, 0, notes))
+    notes, now = Notes(), time.monotonic()
+    plan = Plan(server.url, list_choices(engine), pause_seconds=0, start=now, warm=now, end=now + 2)
+    asyncio.run(hold_session(plan, 1, None, notes))
     assert notes.errors == []
     assert len(notes.openings) == 1
     assert notes.milliseconds
