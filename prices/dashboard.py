@@ -23,8 +23,9 @@ AGING = timedelta(days=7)  # from this age on a report is marked
 class FavouritePrice:
     """The price of one fuel at one of a driver's own stations; prices and differences in thousandths of a euro a litre.
 
-    `to_dearest_milli_eur` (never above 0) and `to_median_milli_eur` compare it with the dearest of the own stations
-    and with the median within 10 km of this one; None where the price can't be compared. `is_closed`: closed now, and
+    `to_dearest_milli_eur` (never above 0; None where there is no other to compare with) and `to_median_milli_eur`
+    compare it with the dearest of the own stations and with the median within 10 km of this one; None where the price
+    can't be compared. `is_closed`: closed now, and
     without an automat that sells all the same.
     """
 
@@ -88,15 +89,20 @@ def make_dashboard(
         rows = [
             _make_row(row, by_id[row.id], figures.get(fuel_id), around.get((row.id, fuel_id)), row.id in closed)
             for row in found
-            if row.gastype_id == fuel_id and row.left_feed_at is None and (row.price is not None or row.is_out)
+            if row.gastype_id == fuel_id and row.left_feed_at is None and _is_sold(row)
         ]
         blocks.append(FuelBlock(fuel_id, _compare(rows)))
     gone = {row.id for row in found if row.left_feed_at is not None}
     return Dashboard(tuple(blocks), tuple(by_id[id_] for id_ in by_id if id_ in gone))
 
 
+def _is_sold(row: Row[Any]) -> bool:
+    """Say whether a station sells a fuel, be it out of it just now: one that was given up is not sold."""
+    return row.price is not None or (row.is_out and not row.is_permanent)
+
+
 def _read_prices(connection: Connection, station_ids: list[int], fuel_ids: Sequence[int]) -> list[Row[Any]]:
-    """Read every pair of a station and a fuel, whether or not it has a price."""
+    """Read every pair of a station and a fuel, whether or not it has a price; without a fuel, the stations alone."""
     if not station_ids:
         return []
     return list(
@@ -117,7 +123,8 @@ def _read_prices(connection: Connection, station_ids: list[int], fuel_ids: Seque
                 StockOut.began_at,
                 StockOut.is_permanent,
             )
-            .join(GasType, GasType.id.in_(fuel_ids))
+            .select_from(Station)
+            .outerjoin(GasType, GasType.id.in_(fuel_ids))
             .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
             .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
             .where(Station.id.in_(station_ids))
@@ -166,7 +173,7 @@ def _compare(rows: list[FavouritePrice]) -> tuple[FavouritePrice, ...]:
     )
     return tuple(
         replace(row, to_dearest_milli_eur=row.price_milli_eur - dearest)
-        if row.rank == "fresh" and row.price_milli_eur is not None
+        if len(fresh) > 1 and row.rank == "fresh" and row.price_milli_eur is not None
         else row
         for row in ranked
     )
