@@ -34,9 +34,11 @@ def add_station(connection: Connection, station_id: int, km: float = 1.0, **valu
     connection.execute(insert(Station).values(station | values))
 
 
-def add_price(connection: Connection, station_id: int, price: int, fuel_id: int = E10, days: float = 1) -> None:
+def add_price(
+    connection: Connection, station_id: int, price: int, fuel_id: int = E10, days: float = 1, now: datetime = NOW
+) -> None:
     """Add a price reported so many days ago."""
-    at = NOW - timedelta(days=days)
+    at = now - timedelta(days=days)
     connection.execute(insert(Price).values(station_id=station_id, gastype_id=fuel_id, price=price, updated_at=at))
 
 
