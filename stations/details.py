@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, cast, literal, select
 
 from errors import StationUnknown
 from models import Service, Station
@@ -31,6 +31,11 @@ class StationDetails:
     left_feed_at: datetime | None
 
 
+def list_services(connection: Connection) -> dict[int, str]:
+    """Return the kinds of service that stations offer: ids with the feed's names."""
+    return {row.id: row.name for row in connection.execute(select(Service.id, Service.name).order_by(Service.id))}
+
+
 def get_station(connection: Connection, station_id: int) -> StationDetails:
     """Return a station, also one that has left the feed.
 
@@ -38,11 +43,16 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
     """
     if not 0 < station_id <= MAX_ID:
         raise StationUnknown(str(station_id))
-    row = connection.execute(select(Station.__table__).where(Station.id == station_id)).first()
-    if row is None:
+    is_offered = Station.services.contains(literal("|") + cast(Service.id, String) + "|")
+    rows = connection.execute(
+        select(Station.__table__, Service.name.label("service"))
+        .outerjoin(Service, is_offered)
+        .where(Station.id == station_id)
+        .order_by(Service.name)
+    ).all()
+    if not rows:
         raise StationUnknown(str(station_id))
-    service_ids = [int(text) for text in row.services.split("|") if text]
-    names = connection.execute(select(Service.name).where(Service.id.in_(service_ids)).order_by(Service.name))
+    row = rows[0]
     return StationDetails(
         id=row.id,
         latitude=row.latitude,
@@ -53,6 +63,6 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
         is_motorway=row.is_motorway,
         has_automat=row.has_automat,
         week=parse_week(row.opening_hours),
-        services=tuple(names.scalars()),
+        services=tuple(one.service for one in rows if one.service is not None),
         left_feed_at=row.left_feed_at,
     )

@@ -25,9 +25,9 @@ def escape(text: str) -> str:
     return _SHORTCUTS.sub(rf"\1{_WORD_JOINER}", _MARKDOWN.sub(r"\\\1", " ".join(text.split())))
 
 
-def format_price(milli_eur: int) -> str:
-    """1739 -> "1,739 €" or "€1.739"."""
-    language = _get_locale()
+def format_price(milli_eur: int, language: str | None = None) -> str:
+    """1739 -> "1,739 €" or "€1.739", in the language of this session or, outside of any, in the one named."""
+    language = language or _get_locale()
     pattern = "#,##0.000\u00a0¤" if language == "fr" else "¤#,##0.000"
     return format_currency(Decimal(milli_eur) / 1000, "EUR", pattern, locale=language, currency_digits=False)
 

@@ -49,6 +49,12 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            pages / "choose.py",
+            title=_("Choose stations"),
+            icon=":material/add_location_alt:",
+            help=_("Find stations on a map and in a list, and keep yours under names of your own."),
+        ),
+        st.Page(
             pages / "station.py",
             title=_("Station"),
             icon=":material/ev_station:",

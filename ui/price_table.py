@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
-from prices.nearby import PriceRow
+from models import FUEL_NAMES
+from prices.nearby import FuelRow, PriceRow
 from ui.formats import escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
 from ui.texts import _
 
 
-def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetime) -> None:
-    """Draw the rows in their order, ages counted from `age_from`."""
+def show_price_table(
+    rows: Sequence[PriceRow],
+    fuel_name: str,
+    age_from: datetime,
+    own_names: Mapping[int, str] = MappingProxyType({}),
+) -> None:
+    """Draw the rows in their order, ages counted from `age_from`, those that are kept with the names of their own."""
     go_there = _("Go there")
     cells = pd.DataFrame(
         {
             _("Price"): [_write_price(row) for row in rows],
-            _("Station"): [_write_station(row, age_from) for row in rows],
+            _("Station"): [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows],
             _("Directions"): [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows],
         }
     )
@@ -30,6 +37,26 @@ def show_price_table(rows: Sequence[PriceRow], fuel_name: str, age_from: datetim
         border="horizontal",
         hide_index=True,
         alt=_("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name),
+    )
+
+
+def show_station_table(
+    rows: Sequence[PriceRow],
+    prices: Mapping[int, Sequence[FuelRow]],
+    age_from: datetime,
+    own_names: Mapping[int, str],
+) -> None:
+    """Draw stations of which no fuel was asked for, each with all its prices."""
+    st.table(
+        pd.DataFrame(
+            {
+                _("Prices"): [_write_prices(prices.get(row.station_id, ())) for row in rows],
+                _("Station"): [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows],
+            }
+        ),
+        border="horizontal",
+        hide_index=True,
+        alt=_("Stations with their prices"),
     )
 
 
@@ -53,12 +80,22 @@ def _write_price(row: PriceRow) -> str:
     return f"**{price}**  \n:small[{_write_difference(row.difference_milli_eur)}]"
 
 
+def _write_prices(rows: Sequence[FuelRow]) -> str:
+    """Write what a station sells now; what it has run out of, or gave up, has no price to go by."""
+    sold = [row for row in rows if row.price_milli_eur is not None and not row.is_out]
+    lines = []
+    for row in sold:
+        price = format_price(row.price_milli_eur or 0)
+        lines.append(f"{FUEL_NAMES[row.fuel_id]} " + (f"**{price}**" if row.standing == "fresh" else f":gray[{price}]"))
+    return "  \n".join(f":small[{line}]" for line in lines) or "–"
+
+
 def _write_difference(milli_eur: int) -> str:
     color = "green" if milli_eur < 0 else "orange" if milli_eur > 0 else "gray"
     return f":{color}[{format_difference(milli_eur)}]"
 
 
-def _write_station(row: PriceRow, age_from: datetime) -> str:
+def _write_station(row: PriceRow, age_from: datetime, own_name: str) -> str:
     facts = [escape(row.town)]
     if row.distance_km is not None:
         facts.append(format_distance(row.distance_km))
@@ -68,6 +105,8 @@ def _write_station(row: PriceRow, age_from: datetime) -> str:
         facts.append(_("motorway"))
     name = escape(name_station(row.address, row.town))
     lines = [f"[{name}]({make_station_link(row.station_id)})", f":small[{' · '.join(facts)}]"]
+    if own_name:
+        lines.append(f":violet-badge[:material/star: {escape(own_name)}]")
     if note := _write_note(row):
         lines.append(f":orange-badge[{note}]")
     return "  \n".join(lines)
