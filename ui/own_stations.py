@@ -40,8 +40,8 @@ def show_add_form(station: StationDetails, favourites: Sequence[Favourite], wher
     """Draw the way into the list for a station, or its name if it is in it; `where` tells two forms apart."""
     favourite = next((one for one in favourites if one.station_id == station.id), None)
     if favourite is not None:
-        name = f"**{escape(favourite.custom_name)}**"
-        st.markdown(f":material/star: {_('In your list as {name}.').format(name=name)}")
+        said = _("In your list as {name}.").format(name=f"**{escape(favourite.custom_name)}**")
+        st.markdown(f":material/star: {said}")
         _show_edit_form(favourite, where)
     elif station.left_feed_at is None:
         key = f"{where}_name_{station.id}"
@@ -59,6 +59,7 @@ def show_add_form(station: StationDetails, favourites: Sequence[Favourite], wher
                 on_click=_add,
                 args=(station.id, key, where),
             )
+    _show_toast()
     if error := st.session_state.pop(f"{where}_error", None):
         st.error(error, icon=":material/error:")
 
@@ -67,8 +68,10 @@ def show_own_stations(
     stations: StationList, favourites: Sequence[Favourite], rows: Mapping[int, PriceRow], age_from: datetime
 ) -> None:
     """Draw the section of the stations that are kept; `rows` are those of them that are in the feed."""
-    count = _("{count} of {limit}").format(count=len(favourites), limit=stations.limit)
-    st.subheader(f"{_('My stations')} :small[:gray[({count})]]", anchor=False)
+    st.subheader(
+        _("My stations ({count} of {limit})").format(count=len(favourites), limit=stations.limit), anchor=False
+    )
+    _show_toast()
     _show_note(stations)
     if not favourites:
         st.markdown(_("Search for a place, click on a station on the map or in the list, and add it. It appears here."))
@@ -88,7 +91,7 @@ def show_own_stations(
         if favourite.station_id == chosen:
             _show_own_station(favourite, favourites, rows.get(favourite.station_id), age_from)
     if not stations.is_lasting:
-        _show_way_to_keep()
+        _show_way_to_keep(len(favourites))
 
 
 def open_station(station_id: int) -> None:
@@ -167,6 +170,11 @@ def _show_edit_form(favourite: Favourite, where: str) -> None:
             )
 
 
+def _show_toast() -> None:
+    if (text := st.session_state.pop("list_toast", None)) is not None:
+        st.toast(text, icon=":material/check:")
+
+
 def _show_note(stations: StationList) -> None:
     """Draw what the last change did, and the way back from a removal, until the next change."""
     if (note := st.session_state.get("list_note")) is not None:
@@ -182,13 +190,13 @@ def _show_note(stations: StationList) -> None:
         st.button(_("Undo"), key="undo", icon=":material/undo:", on_click=_undo)
 
 
-def _show_way_to_keep() -> None:
-    with st.container(border=True):
+def _show_way_to_keep(count: int) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             ngettext(
-                "Without an account this one is kept in this window and in its address only.",
-                "Without an account these {count} are kept in this window and in its address only.",
-                count := len(st.session_state.get("tried_stations") or ()),
+                "{count} station, kept in this window and its address only.",
+                "{count} stations, kept in this window and its address only.",
+                count,
             ).format(count=count)
         )
         if st.button(_("Keep these"), key="keep_these", icon=":material/person_add:"):
@@ -277,8 +285,8 @@ def _note(text: str | None, where: str) -> None:
     st.session_state.pop("removed_station", None)
     st.session_state["list_note"] = None if text is None else ("success", text)
     st.session_state["list_changed"] = True
-    if text is not None and where != "own":
-        st.toast(text, icon=":material/check:")
+    # Said beside the page too: what was changed in a dialog stands in a section that may be out of sight.
+    st.session_state["list_toast"] = None if where == "own" else text
 
 
 def _say_what_is_wrong(station_id: int, where: str, error: CarburoamError) -> None:

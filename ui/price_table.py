@@ -106,7 +106,7 @@ def _write_station(row: PriceRow, age_from: datetime, own_name: str) -> str:
     name = escape(name_station(row.address, row.town))
     lines = [f"[{name}]({make_station_link(row.station_id)})", f":small[{' · '.join(facts)}]"]
     if own_name:
-        lines.append(f":violet-badge[:material/star: {escape(own_name)}]")
+        lines.append(f":violet[:material/star: {escape(own_name)}]")  # no badge: those are not wrapped
     if note := _write_note(row):
         lines.append(f":orange-badge[{note}]")
     return "  \n".join(lines)

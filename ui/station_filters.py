@@ -26,11 +26,9 @@ class Choice(NamedTuple):
 
 def show_filters(services: Mapping[int, str], now: datetime) -> Choice:
     """Draw the filters and return what they ask for; `services` are ids with the feed's names."""
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        all_fuels = st.toggle(_("All fuels"), key="all_fuels", bind="query-params")
-        show_fuel_choice(is_disabled=all_fuels)
-        show_radius_choice()
+    fuels = st.container(horizontal=True, gap="medium")
     with st.container(horizontal=True, gap="medium"):
+        all_fuels = st.checkbox(_("All fuels"), key="all_fuels", bind="query-params")
         is_open = st.checkbox(
             _("Open now"),
             key="open",
@@ -41,6 +39,9 @@ def show_filters(services: Mapping[int, str], now: datetime) -> Choice:
         in_stock = st.checkbox(_("In stock"), key="stock", bind="query-params")
         on_roads = st.checkbox(_("On roads"), value=True, key="road", bind="query-params")
         on_motorways = st.checkbox(_("On motorways"), value=True, key="motorway", bind="query-params")
+    with fuels:
+        show_fuel_choice(is_disabled=all_fuels)
+        show_radius_choice()
     filters = StationFilters(
         roads=_read_roads(on_roads, on_motorways),
         open_at=find_slot(now) if is_open else None,

@@ -34,6 +34,8 @@ TIER_NAMES = (
 )
 
 _LAYER = "stations"
+# How large a point is on the ground: small on a map of the country, whose thousands would hide each other.
+POINT_METRES = 900
 
 
 class View(NamedTuple):
@@ -52,7 +54,7 @@ def find_view(latitude: float, longitude: float, radius_km: float) -> View:
 def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, radius_km: float) -> int | None:
     """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on."""
     records = [_make_record(row) for row in reversed(rows)]
-    layer = _make_layer(_LAYER, records, line_color=RIM_COLORS[_get_theme()], line_width=1, radius=8)
+    layer = _make_layer(_LAYER, records, RIM_COLORS[_get_theme()], line_width=1, radii=(8, 8))
     deck = _make_deck([layer], latitude, longitude, _find_zoom(radius_km, latitude), tooltip={"text": "{label}"})
     event = st.pydeck_chart(
         deck,
@@ -84,8 +86,8 @@ def show_choosing_map(
 
     theme = _get_theme()
     layers = [
-        _make_layer(f"{_LAYER}-{count}", points_link, line_color=RIM_COLORS[theme], line_width=1, radius=6),
-        _make_layer(f"own-{count}", list(own_points), line_color=OWN_COLORS[theme], line_width=4, radius=10),
+        _make_layer(f"{_LAYER}-{count}", points_link, RIM_COLORS[theme], line_width=1, radii=(3, 8)),
+        _make_layer(f"own-{count}", list(own_points), OWN_COLORS[theme], line_width=4, radii=(9, 11)),
     ]
     st.pydeck_chart(
         _make_deck(layers, *view, tooltip={"text": "{label}"}),
@@ -118,9 +120,9 @@ def show_place_map(latitude: float, longitude: float, label: str) -> None:
 
 
 def _make_layer(
-    layer_id: str, data: str | list[Mapping[str, Any]], *, line_color: RGB, line_width: int, radius: int
+    layer_id: str, data: str | list[Mapping[str, Any]], line_color: RGB, *, line_width: int, radii: tuple[int, int]
 ) -> pdk.Layer:
-    """Make a layer of points that can be clicked on; widths in pixels, at every zoom."""
+    """Make a layer of points that can be clicked on; width and smallest and largest radius in pixels."""
     return pdk.Layer(
         "ScatterplotLayer",
         id=layer_id,
@@ -130,9 +132,9 @@ def _make_layer(
         get_line_color=line_color,
         stroked=True,
         line_width_min_pixels=line_width,
-        get_radius=1,
-        radius_min_pixels=radius,
-        radius_max_pixels=radius,
+        get_radius=POINT_METRES,
+        radius_min_pixels=radii[0],
+        radius_max_pixels=radii[1],
         pickable=True,
         auto_highlight=True,
     )
