@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from errors import StationUnknown
-from models import FUEL_NAMES
+from models import FUEL_NAMES, make_town_key
 from prices.figures import list_national_figures
 from prices.freshness import Freshness, get_freshness
 from prices.nearby import FuelRow, list_station_prices
@@ -58,7 +58,7 @@ def main() -> None:
     now = datetime.now(UTC)
     st.set_page_config(page_title=f"{name_station(station.address, station.town)} · Carburoam")
     st.title(escape(name_station(station.address, station.town)), anchor=False)
-    st.markdown(f"{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
+    st.markdown(f"{write_brand(station)}{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
     show_state(freshness)
     if station.left_feed_at is not None:
         st.warning(
@@ -86,6 +86,12 @@ def main() -> None:
 def read_station_id() -> int:
     text = st.query_params.get("id", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+
+
+def write_brand(station: StationDetails) -> str:
+    """Write the brand and the name, when they are known and not one and the same, before the town."""
+    texts = [station.brand, station.name if make_town_key(station.name) != make_town_key(station.brand) else ""]
+    return "".join(f"{escape(text)} · " for text in texts if text)
 
 
 def describe_road(station: StationDetails) -> str:

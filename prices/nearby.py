@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
-from models import FUEL_NAMES, Price, Station, StockOut
+from models import FUEL_NAMES, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, Standing
 from stations.geography import compute_distance_km, make_box
 
@@ -25,13 +25,15 @@ class PriceRow:
     """A station and its price of one fuel (thousandths of a euro per litre; None when it is out and names none).
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
-    that is; None for a price that is not compared. `rank` says whether it is, and if not, why.
+    that is; None for a price that is not compared. `rank` says whether it is, and if not, why. `brand` is empty when
+    none is known.
     """
 
     station_id: int
     address: str
     town: str
     zip_code: str
+    brand: str
     latitude: float
     longitude: float
     is_motorway: bool
@@ -133,6 +135,7 @@ def _select_prices(fuel_id: int) -> Select[*tuple[Any, ...]]:
             Station.address,
             Station.town,
             Station.zip_code,
+            StationBrand.brand,
             Station.latitude,
             Station.longitude,
             Station.is_motorway,
@@ -143,6 +146,7 @@ def _select_prices(fuel_id: int) -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
         .where(
             Station.left_feed_at.is_(None),
             or_(Price.price.is_not(None), and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))),
@@ -156,6 +160,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand or "",
         latitude=row.latitude,
         longitude=row.longitude,
         is_motorway=row.is_motorway,

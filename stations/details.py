@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from errors import StationUnknown
-from models import Service, Station
+from models import Service, Station, StationBrand
 from stations.opening_hours import Day, parse_week
 
 MAX_ID = 2**31 - 1
@@ -16,7 +16,10 @@ MAX_ID = 2**31 - 1
 
 @dataclass(frozen=True)
 class StationDetails:
-    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order."""
+    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order.
+
+    `brand` and `name` come from another source than the feed, and are empty when it says nothing.
+    """
 
     id: int
     latitude: float
@@ -24,6 +27,8 @@ class StationDetails:
     address: str
     town: str
     zip_code: str
+    brand: str
+    name: str
     is_motorway: bool
     has_automat: bool
     week: tuple[Day | None, ...] | None
@@ -38,7 +43,16 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
     """
     if not 0 < station_id <= MAX_ID:
         raise StationUnknown(str(station_id))
-    row = connection.execute(select(Station.__table__).where(Station.id == station_id)).first()
+    query = (
+        select(
+            Station.__table__,
+            func.coalesce(StationBrand.brand, "").label("brand"),
+            func.coalesce(StationBrand.name, "").label("name"),
+        )
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
+        .where(Station.id == station_id)
+    )
+    row = connection.execute(query).first()
     if row is None:
         raise StationUnknown(str(station_id))
     service_ids = [int(text) for text in row.services.split("|") if text]
@@ -50,6 +64,8 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand,
+        name=row.name,
         is_motorway=row.is_motorway,
         has_automat=row.has_automat,
         week=parse_week(row.opening_hours),
