@@ -64,7 +64,7 @@ def main() -> None:
         facts = read_facts(connection, freshness.edition)
     with st.container(border=True):
         show_place_box(_("Town, postcode or part of an address"), _("Lyon, 69003, rue de la Gare Bourges …"))
-        choice = show_filters(facts.services, now)
+        choice = show_filters(facts, now)
     restore_place()
     show_refusal()
     asked = choose_place(freshness.edition)
@@ -91,7 +91,7 @@ def main() -> None:
     st.caption(summarize(found, search))
     chart, table = st.columns(2, gap="medium")
     with chart:
-        points = [make_point(row, make_label(names[id_], row.price_milli_eur, row.town)) for id_, row in own.items()]
+        points = [make_point(row, make_label(row, names[id_])) for id_, row in own.items()]
         show_choosing_map(
             make_points_link(search, freshness.edition, get_language()), points, keep_view(asked, found), open_station
         )

@@ -17,7 +17,7 @@ from ui.own_stations import read_favourites, show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_map import show_place_map
-from ui.station_view import describe_road, show_hours, show_opening, show_prices, show_services
+from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
 from ui.texts import _
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     now = datetime.now(UTC)
     st.set_page_config(page_title=f"{name_station(station.address, station.town)} · Carburoam")
     st.title(escape(name_station(station.address, station.town)), anchor=False)
-    st.markdown(f"{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
+    st.markdown(describe_place(station))
     show_state(freshness)
     if station.left_feed_at is not None:
         st.warning(

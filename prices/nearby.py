@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, literal, null, or_, select, true
 
-from models import GasType, Price, Station, StockOut
+from models import GasType, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, Standing
 from stations.filters import StationFilters, list_conditions, make_opening_judge
 from stations.geography import compute_distance_km, make_box
@@ -29,13 +29,14 @@ class PriceRow:
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
     that is; None for a price that is not compared. `rank` says whether it is, and if not, why: "unpriced" is a
-    station of which no fuel was asked for, or that does not sell it.
+    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known.
     """
 
     station_id: int
     address: str
     town: str
     zip_code: str
+    brand: str
     latitude: float
     longitude: float
     is_motorway: bool
@@ -190,16 +191,17 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
         Station.address,
         Station.town,
         Station.zip_code,
+        StationBrand.brand,
         Station.latitude,
         Station.longitude,
         Station.is_motorway,
         Station.has_automat,
         Station.opening_hours,
     )
-    in_feed = Station.left_feed_at.is_(None)
+    in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
     if fuel_id is None:
         nothing = (null().label("price"), null().label("updated_at"), false().label("is_out"), null().label("began_at"))
-        return select(*stations, *nothing).where(in_feed)
+        return select(*stations, *nothing).select_from(Station).outerjoin(StationBrand, is_branded).where(in_feed)
     return (
         select(
             *stations,
@@ -208,8 +210,10 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
             StockOut.station_id.is_not(None).label("is_out"),
             StockOut.began_at,
         )
+        .select_from(Station)
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
+        .outerjoin(StationBrand, is_branded)
         .where(in_feed)
     )
 
@@ -225,6 +229,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand or "",
         latitude=row.latitude,
         longitude=row.longitude,
         is_motorway=row.is_motorway,

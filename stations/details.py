@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, String, cast, literal, select
+from sqlalchemy import Connection, String, cast, func, literal, select
 
 from errors import StationUnknown
-from models import Service, Station
+from models import Service, Station, StationBrand
 from stations.opening_hours import Day, parse_week
 
 MAX_ID = 2**31 - 1
@@ -16,7 +16,10 @@ MAX_ID = 2**31 - 1
 
 @dataclass(frozen=True)
 class StationDetails:
-    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order."""
+    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order.
+
+    `brand` and `name` come from another source than the feed, and are empty when it says nothing.
+    """
 
     id: int
     latitude: float
@@ -24,6 +27,8 @@ class StationDetails:
     address: str
     town: str
     zip_code: str
+    brand: str
+    name: str
     is_motorway: bool
     has_automat: bool
     week: tuple[Day | None, ...] | None
@@ -45,7 +50,14 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
         raise StationUnknown(str(station_id))
     is_offered = Station.services.contains(literal("|") + cast(Service.id, String) + "|")
     rows = connection.execute(
-        select(Station.__table__, Service.name.label("service"))
+        select(
+            Station.__table__,
+            func.coalesce(StationBrand.brand, "").label("brand"),
+            func.coalesce(StationBrand.name, "").label("name"),
+            Service.name.label("service"),
+        )
+        .select_from(Station)
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
         .outerjoin(Service, is_offered)
         .where(Station.id == station_id)
         .order_by(Service.name)
@@ -60,6 +72,8 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand,
+        name=row.name,
         is_motorway=row.is_motorway,
         has_automat=row.has_automat,
         week=parse_week(row.opening_hours),

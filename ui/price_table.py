@@ -96,7 +96,8 @@ def _write_difference(milli_eur: int) -> str:
 
 
 def _write_station(row: PriceRow, age_from: datetime, own_name: str) -> str:
-    facts = [escape(row.town)]
+    facts = [escape(row.brand)] if row.brand else []
+    facts.append(escape(row.town))
     if row.distance_km is not None:
         facts.append(format_distance(row.distance_km))
     if row.updated_at is not None:

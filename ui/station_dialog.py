@@ -19,7 +19,7 @@ from ui.freshness import count_ages_from
 from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
-from ui.station_view import describe_road, show_hours, show_opening, show_prices, show_services
+from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
 from ui.texts import _
 
 
@@ -51,7 +51,7 @@ def _show_station(
     if st.session_state.pop("list_changed", False):
         st.rerun()
     now = datetime.now(UTC)
-    st.markdown(f"{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
+    st.markdown(describe_place(station))
     if station.left_feed_at is not None:
         st.warning(
             _("It has been missing since {day}, so there are no prices of it.").format(

@@ -11,7 +11,7 @@ import streamlit as st
 from stations.filters import Roads, StationFilters
 from ui.place_search import get_fuel, show_fuel_choice, show_radius_choice
 from ui.service_names import name_service
-from ui.station_search import find_slot
+from ui.station_search import Facts, find_slot
 from ui.texts import _
 
 ADDRESS_KEY = "with"  # the ids of the services in the address: their names there would be of one language
@@ -24,8 +24,8 @@ class Choice(NamedTuple):
     filters: StationFilters
 
 
-def show_filters(services: Mapping[int, str], now: datetime) -> Choice:
-    """Draw the filters and return what they ask for; `services` are ids with the feed's names."""
+def show_filters(facts: Facts, now: datetime) -> Choice:
+    """Draw the filters and return what they ask for."""
     fuels = st.container(horizontal=True, gap="medium")
     with st.container(horizontal=True, gap="medium"):
         all_fuels = st.checkbox(_("All fuels"), key="all_fuels", bind="query-params")
@@ -42,12 +42,16 @@ def show_filters(services: Mapping[int, str], now: datetime) -> Choice:
     with fuels:
         show_fuel_choice(is_disabled=all_fuels)
         show_radius_choice()
+    with st.container(horizontal=True, gap="medium"):
+        services = _choose_services(facts.services)
+        brands = _choose_brands(facts.brands)
     filters = StationFilters(
         roads=_read_roads(on_roads, on_motorways),
         open_at=find_slot(now) if is_open else None,
         has_automat=has_automat,
-        services=_choose_services(services),
+        services=services,
         in_stock=in_stock,
+        brands=brands,
     )
     return Choice(None if all_fuels else get_fuel(), filters)
 
@@ -74,4 +78,19 @@ def _choose_services(services: Mapping[int, str]) -> tuple[int, ...]:
         st.query_params[ADDRESS_KEY] = ",".join(map(str, sorted(chosen)))
     else:
         st.query_params.pop(ADDRESS_KEY, None)
+    return tuple(sorted(chosen))
+
+
+def _choose_brands(brands: Mapping[str, str]) -> tuple[str, ...]:
+    if not brands:  # nobody loaded any
+        return ()
+    chosen = st.multiselect(
+        _("Brands"),
+        list(brands),
+        format_func=brands.__getitem__,
+        key="brand",
+        bind="query-params",
+        max_selections=10,
+        placeholder=_("Any"),
+    )
     return tuple(sorted(chosen))

@@ -163,7 +163,7 @@ def _make_record(row: PriceRow) -> dict[str, Any]:
     if row.difference_milli_eur is not None:
         lines.append(format_difference(row.difference_milli_eur))
     name = name_station(row.address, row.town)
-    lines += [*wrap(name, 20, break_long_words=False, break_on_hyphens=False), row.town if row.town not in name else ""]
+    lines += [*_wrap(row.brand), *_wrap(name), row.town if row.town not in name else ""]
     return {
         "id": row.station_id,
         "position": [round(row.longitude, 5), round(row.latitude, 5)],
@@ -171,6 +171,10 @@ def _make_record(row: PriceRow) -> dict[str, Any]:
         # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
         "label": "\n".join(filter(None, lines)).replace("@@", "@\u2060@"),
     }
+
+
+def _wrap(text: str) -> list[str]:
+    return wrap(text, 20, break_long_words=False, break_on_hyphens=False)
 
 
 def _find_zoom(radius_km: float, latitude: float) -> float:

@@ -91,12 +91,12 @@ def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answe
     return Answer(200, kept, points.plain)
 
 
-def make_label(name: str, price_milli_eur: int | None, town: str, language: str | None = None) -> str:
-    """Return what is said of a point under the mouse: the price first, in short lines."""
-    lines = [] if price_milli_eur is None else [_write_price(price_milli_eur, language or get_language())]
-    lines += wrap(name or town, LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
-    if town not in name:
-        lines.append(town)
+def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
+    """Return what is said of a station under the mouse: the price first, in short lines."""
+    price, name = row.price_milli_eur, own_name or row.address or row.town
+    lines = [] if price is None else [_write_price(price, language or get_language())]
+    for text in ("" if own_name else row.brand, name, "" if row.town in name else row.town):
+        lines += [text] if len(text) <= LINE_LENGTH else wrap(text, LINE_LENGTH, break_on_hyphens=False)
     # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
     return "\n".join(filter(None, lines)).replace("@@", "@\u2060@")
 
@@ -115,9 +115,7 @@ def _find_points(connection: Connection, edition: str, search: StationSearch, la
     def make() -> Points:
         rows = find_stations(connection, edition, search).rows if edition else ()
         # The cheapest last: they are drawn over the others.
-        points = [
-            make_point(row, make_label(row.address, row.price_milli_eur, row.town, language)) for row in reversed(rows)
-        ]
+        points = [make_point(row, make_label(row, language=language)) for row in reversed(rows)]
         return Points(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
 
     return get_points().find((edition, search, language), make) if search.is_national else make()

@@ -20,6 +20,7 @@ from errors import PlaceUnknown, SearchRefused
 from models import FUEL_NAMES
 from prices.figures import NationalFigure, list_national_figures
 from prices.nearby import NearbyPrices, list_nearby_prices
+from stations.brands import list_brands
 from stations.details import list_services
 from stations.filters import Roads, StationFilters, split_words
 from stations.places import Place, find_places, parse_point
@@ -82,10 +83,11 @@ class LastAnswers:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a load brought that is no station: national figures by fuel, and the kinds of service by id."""
+    """What loads brought that is no station: figures by fuel, kinds of service by id, names of brands by key."""
 
     figures: dict[int, NationalFigure]
     services: dict[int, str]
+    brands: dict[str, str]
 
 
 @st.cache_resource(show_spinner=False)
@@ -108,7 +110,12 @@ def get_facts() -> LastAnswers:
 
 def read_facts(connection: Connection, edition: str) -> Facts:
     """Return the facts of a load; `edition` is that of its Freshness."""
-    return get_facts().find(edition, lambda: Facts(list_national_figures(connection), list_services(connection)))
+
+    def read() -> Facts:
+        brands = {brand.key: brand.name for brand in list_brands(connection)}
+        return Facts(list_national_figures(connection), list_services(connection), brands)
+
+    return get_facts().find(edition, read)
 
 
 def find_stations(connection: Connection, edition: str, search: StationSearch) -> NearbyPrices:
