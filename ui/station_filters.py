@@ -37,8 +37,8 @@ def show_filters(facts: Facts, now: datetime) -> Choice:
         )
         has_automat = st.checkbox(_("Card automat day and night"), key="automat", bind="query-params")
         in_stock = st.checkbox(_("In stock"), key="stock", bind="query-params")
-        on_roads = st.checkbox(_("On roads"), value=True, key="road", bind="query-params")
-        on_motorways = st.checkbox(_("On motorways"), value=True, key="motorway", bind="query-params")
+        on_roads = st.checkbox(_("On roads"), value=True, key="roads", bind="query-params")
+        on_motorways = st.checkbox(_("On motorways"), value=True, key="motorways", bind="query-params")
     with fuels:
         show_fuel_choice(is_disabled=all_fuels)
         show_radius_choice()
