@@ -13,10 +13,11 @@ from settings import ROOT
 from stations.details import get_station
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
+from ui.own_stations import read_favourites, show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_map import show_place_map
-from ui.station_view import describe_road, show_hours, show_opening, show_prices, show_services
+from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
 from ui.texts import _
 
 
@@ -43,7 +44,7 @@ def main() -> None:
     now = datetime.now(UTC)
     st.set_page_config(page_title=f"{name_station(station.address, station.town)} · Carburoam")
     st.title(escape(name_station(station.address, station.town)), anchor=False)
-    st.markdown(f"{escape(station.zip_code)} {escape(station.town)} · {describe_road(station)}")
+    st.markdown(describe_place(station))
     show_state(freshness)
     if station.left_feed_at is not None:
         st.warning(
@@ -55,6 +56,7 @@ def main() -> None:
     facts, where = st.columns([3, 2], gap="medium")
     with facts:
         show_opening(station, now)
+        show_add_form(station, read_favourites()[1], "station")
         show_prices(prices, freshness, count_ages_from(freshness, now))
         show_hours(station, now)
         show_services(station)

@@ -8,9 +8,9 @@ from datetime import datetime
 from statistics import median_low
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, literal, null, or_, select, true
 
-from models import FUEL_NAMES, Price, Station, StockOut
+from models import GasType, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, Standing
 from stations.filters import StationFilters, list_conditions, make_opening_judge
 from stations.geography import compute_distance_km, make_box
@@ -29,13 +29,14 @@ class PriceRow:
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
     that is; None for a price that is not compared. `rank` says whether it is, and if not, why: "unpriced" is a
-    station of which no fuel was asked for, or that does not sell it.
+    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known.
     """
 
     station_id: int
     address: str
     town: str
     zip_code: str
+    brand: str
     latitude: float
     longitude: float
     is_motorway: bool
@@ -136,27 +137,43 @@ def list_fuel_prices(
     connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
 ) -> dict[int, tuple[FuelRow, ...]]:
     """Return every fuel that each of the stations sells or has run out of, in the order of the fuels' ids."""
-    ids = list(station_ids)
-    prices = {
-        (row.station_id, row.gastype_id): row
-        for row in connection.execute(select(Price.__table__).where(Price.station_id.in_(ids)))
-    }
-    outs = {
-        (row.station_id, row.gastype_id): row
-        for row in connection.execute(select(StockOut.__table__).where(StockOut.station_id.in_(ids)))
-    }
-    return {
-        station_id: tuple(
-            _make_fuel_row(fuel_id, prices.get((station_id, fuel_id)), outs.get((station_id, fuel_id)), figures)
-            for fuel_id in FUEL_NAMES
-            if (station_id, fuel_id) in prices or (station_id, fuel_id) in outs
+    found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
+    if not found:
+        return {}
+    query = (
+        select(
+            Station.id,
+            GasType.id.label("fuel_id"),
+            Price.price,
+            Price.updated_at,
+            StockOut.station_id.is_not(None).label("is_out"),
+            StockOut.is_permanent,
+            StockOut.began_at,
         )
-        for station_id in ids
-    }
+        .select_from(Station)
+        .join(GasType, true())
+        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
+        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
+        .where(Station.id.in_(list(found)), or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
+        .order_by(GasType.id)
+    )
+    for row in connection.execute(query):
+        found[row.id].append(
+            FuelRow(
+                fuel_id=row.fuel_id,
+                price_milli_eur=row.price,
+                updated_at=row.updated_at,
+                standing=None if row.price is None else _judge(figures.get(row.fuel_id), row.price, row.updated_at),
+                is_out=row.is_out,
+                is_out_for_good=bool(row.is_permanent),
+                out_since=row.began_at,
+            )
+        )
+    return {station_id: tuple(rows) for station_id, rows in found.items()}
 
 
 def list_station_prices(
-    connection: Connection, station_id: int, figures: dict[int, NationalFigure]
+    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
 ) -> tuple[FuelRow, ...]:
     """Return every fuel that a station sells or has run out of, in the order of the fuels' ids."""
     return list_fuel_prices(connection, figures, [station_id])[station_id]
@@ -174,16 +191,17 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
         Station.address,
         Station.town,
         Station.zip_code,
+        StationBrand.brand,
         Station.latitude,
         Station.longitude,
         Station.is_motorway,
         Station.has_automat,
         Station.opening_hours,
     )
-    in_feed = Station.left_feed_at.is_(None)
+    in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
     if fuel_id is None:
         nothing = (null().label("price"), null().label("updated_at"), false().label("is_out"), null().label("began_at"))
-        return select(*stations, *nothing).where(in_feed)
+        return select(*stations, *nothing).select_from(Station).outerjoin(StationBrand, is_branded).where(in_feed)
     return (
         select(
             *stations,
@@ -192,8 +210,10 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
             StockOut.station_id.is_not(None).label("is_out"),
             StockOut.began_at,
         )
+        .select_from(Station)
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
+        .outerjoin(StationBrand, is_branded)
         .where(in_feed)
     )
 
@@ -209,6 +229,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand or "",
         latitude=row.latitude,
         longitude=row.longitude,
         is_motorway=row.is_motorway,
@@ -226,20 +247,6 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
 
 def _judge(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime) -> Standing:
     return figure.judge(price_milli_eur, updated_at) if figure is not None else "old"
-
-
-def _make_fuel_row(
-    fuel_id: int, price: Row[Any] | None, out: Row[Any] | None, figures: Mapping[int, NationalFigure]
-) -> FuelRow:
-    return FuelRow(
-        fuel_id=fuel_id,
-        price_milli_eur=price.price if price else None,
-        updated_at=price.updated_at if price else None,
-        standing=_judge(figures.get(fuel_id), price.price, price.updated_at) if price else None,
-        is_out=out is not None,
-        is_out_for_good=bool(out and out.is_permanent),
-        out_since=out.began_at if out else None,
-    )
 
 
 def _find_median(rows: list[PriceRow]) -> int | None:

@@ -92,7 +92,7 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
 
 def keep_language() -> None:
     """Keep the language that was just chosen as that of the driver who is logged in, if any."""
-    for key in ("profile_note", "visitor_note"):  # said in the language of before
+    for key in ("profile_note", "visitor_note", "list_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         with begin_change() as connection:

@@ -27,9 +27,9 @@ def escape(text: str) -> str:
     return _SHORTCUTS.sub(rf"\1{_WORD_JOINER}", _MARKDOWN.sub(r"\\\1", " ".join(text.split())))
 
 
-def format_price(milli_eur: int) -> str:
-    """1739 -> "1,739 €" or "€1.739"."""
-    return _write_price(milli_eur, _get_locale())
+def format_price(milli_eur: int, language: str | None = None) -> str:
+    """1739 -> "1,739 €" or "€1.739", in the language of this session or, outside of any, in the one named."""
+    return _write_price(milli_eur, language or _get_locale())
 
 
 def format_difference(milli_eur: int) -> str:

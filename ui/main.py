@@ -62,6 +62,12 @@ page = st.navigation(
     [
         *first,
         st.Page(
+            PAGES / "choose.py",
+            title=_("Choose stations"),
+            icon=":material/add_location_alt:",
+            help=_("Find stations on a map and in a list, and keep yours under names of your own."),
+        ),
+        st.Page(
             PAGES / "station.py",
             title=_("Station"),
             icon=":material/ev_station:",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from errors import PlaceUnknown
@@ -90,7 +92,7 @@ def forget_place() -> None:
     """A new text takes the place of the town chosen for the former one, and of "near me"."""
     for name in ("at", "in"):
         st.query_params.pop(name, None)
-    for name in ("refusal", "rows_shown", "search"):
+    for name in ("refusal", "rows_shown", "choose_rows", "search"):
         st.session_state.pop(name, None)
 
 
@@ -143,12 +145,16 @@ def get_query() -> str:
 
 
 def list_asked_places(query: str) -> list[Place]:
-    """Return the places that the text can mean, the one alone that was chosen among them.
+    """Return the places that the text can mean, or the one alone that was chosen among them.
 
     Raises PlaceUnknown: no station is there.
     """
     with open_reading() as connection:
-        places = find_places(connection, query)
+        return pick_asked_places(find_places(connection, query))
+
+
+def pick_asked_places(places: Sequence[Place]) -> list[Place]:
+    """Return the one place in the department that was chosen, if there is one, or all."""
     asked = [place for place in places if place.department == st.query_params.get("in")]
     return asked or list(places)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from models import FUEL_NAMES
+from models import FUEL_NAMES, make_town_key
 from prices.freshness import Freshness
 from prices.nearby import FuelRow
 from stations.details import StationDetails
@@ -28,9 +28,13 @@ from ui.service_names import name_service
 from ui.texts import _
 
 
-def describe_road(station: StationDetails) -> str:
-    """Say on what kind of road the station lies."""
-    return _("on a motorway") if station.is_motorway else _("on a road")
+def describe_place(station: StationDetails) -> str:
+    """Say where the station lies: its town and road, after its brand and name as far as these are known."""
+    texts = [station.brand, station.name if make_town_key(station.name) != make_town_key(station.brand) else ""]
+    road = _("on a motorway") if station.is_motorway else _("on a road")
+    return " · ".join(
+        [*(escape(text) for text in texts if text), f"{escape(station.zip_code)} {escape(station.town)}", road]
+    )
 
 
 def show_opening(station: StationDetails, now: datetime) -> None:

@@ -17,7 +17,7 @@ from etl import LOCK_FILE
 from models import EtlRun
 from settings import VERSION, Settings
 
-PAGES = ["landing", "dashboard", "station", "login", "register", "recover", "privacy", "about"]
+PAGES = ["landing", "dashboard", "choose", "station", "login", "register", "recover", "privacy", "about"]
 
 
 @pytest.fixture

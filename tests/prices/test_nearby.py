@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from known_stations import CENTRE, E10, E85, GAZOLE, KM_NORTH, NOW, add_price, add_station, add_stock_out
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, insert, update
 
 from db import begin_writing
-from models import Station, StockOut
+from models import Station, StationBrand, StockOut
 from prices.figures import NationalFigure
 from prices.nearby import FuelRow, NearbyPrices, list_nearby_prices, list_station_prices
 
@@ -49,6 +49,17 @@ def test_fresh_prices_come_first_then_stock_outs_then_old_and_implausible_ones(e
         (4, "implausible", 900),
         (8, "implausible", 7200),
     ]
+
+
+def test_a_row_has_the_brand_of_its_station_if_one_is_known(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id in (1, 2, 3):
+            add_station(connection, station_id)
+            add_price(connection, station_id, 1800 + station_id)
+        for station_id, brand in ((1, "Esso"), (3, ""), (4, "Avia")):
+            connection.execute(insert(StationBrand).values(station_id=station_id, brand=brand, brand_key="", name="x"))
+        rows = list_nearby(connection).rows
+    assert [(row.station_id, row.brand) for row in rows] == [(1, "Esso"), (2, ""), (3, "")]
 
 
 def test_equal_prices_are_ordered_by_distance_and_then_by_id(engine: Engine) -> None:
