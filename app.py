@@ -64,6 +64,20 @@ async def get_map_style(request: Request) -> Response:
     return JSONResponse(style, headers={"Cache-Control": "public, max-age=3600"})
 
 
+async def get_stations(request: Request) -> Response:
+    """Answer with the points of a search of stations, for the map that chooses them."""
+    # Imported here for the reason below.
+    from ui.station_points import answer_points
+
+    query, headers = dict(request.query_params), dict(request.headers)
+    try:
+        answer = await anyio.to_thread.run_sync(answer_points, query, headers)
+    except (SQLAlchemyError, OSError) as error:
+        logger.error("stations status=failed error=%r", str(getattr(error, "orig", None) or error))
+        return JSONResponse({"error": "the prices can't be read right now"}, 503, {"Retry-After": "60"})
+    return Response(answer.body, answer.status, answer.headers)
+
+
 @asynccontextmanager
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
@@ -92,6 +106,7 @@ app = st.App(
     lifespan=prepare,
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
+        Route("/stations.json", get_stations),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[

@@ -7,6 +7,7 @@ CarburoamError
 │   └── FeedRefused       it was fetched, or would lead somewhere, and must not be loaded
 ├── LoadRunning           another load holds the load lock
 ├── PlaceUnknown          no station is known at the place that was asked for
+├── SearchRefused         a search in an address can't be read
 ├── StationUnknown        no station has this id
 ├── FavouriteError        a list of favourites can't take or change what was asked
 │   ├── AlreadyFavourite  the station is in it already
@@ -60,6 +61,10 @@ class LoadRunning(CarburoamError):
 
 class PlaceUnknown(CarburoamError):
     """No station is known at the place that was asked for."""
+
+
+class SearchRefused(CarburoamError):
+    """A search in an address can't be read; the text says what is wrong with it."""
 
 
 class StationUnknown(CarburoamError):

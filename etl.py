@@ -1,4 +1,4 @@
-"""One load: download -> unzip -> parse -> store -> report. Also the command `python etl.py [--feed URL_OR_FILE]`."""
+"""One load: download -> unzip -> parse -> store -> report. Also the command `etl.py [--feed|--brands URL_OR_FILE]`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import begin_writing, open_engine, prepare_database
 from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning, SettingRefused
 from feed.archive import Progress, open_archive
+from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
 from feed.download import Archive, Validators, fetch_archive, hide_password
 from feed.sample import make_sample
 from feed.store import StoreReport, forget_stations, store_feed
@@ -108,6 +109,17 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
         _fail_run(engine, run_id, now, report)
     logger.info("load status=%s source=%s message=%r", report.status, report.source, report.message)
     return report
+
+
+def load_brands(engine: Engine, source: str, *, now: datetime) -> BrandReport:
+    """Load a list of brands in place of the one before. It is no load of the feed, and leaves no trace among those.
+
+    Raises FeedError: it can't be had or read; the brands that were there stay.
+    """
+    with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
+        brands = read_brands(fetched.file.read() if fetched is not None else b"")
+    with begin_writing(engine) as connection:
+        return store_brands(connection, brands, hide_password(source), now=now)
 
 
 def has_stations(engine: Engine) -> bool:
@@ -328,17 +340,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load once in the foreground, with progress and a summary; return the exit code."""
     parser = argparse.ArgumentParser(prog="etl.py", description="Load the national feed of fuel prices once.")
     parser.add_argument("--feed", metavar="URL_OR_FILE", help="load this feed instead of the one in the settings")
+    parser.add_argument("--brands", metavar="URL_OR_FILE", help="load the brands of the stations from here instead")
     options = parser.parse_args(arguments)
     set_up_logging(logging.WARNING)
     try:
         settings = read_settings()
+        if options.feed is not None and options.brands is not None:
+            raise SettingRefused("--feed and --brands are two loads: one at a time")
         if options.feed is not None and not options.feed.strip():
             raise SettingRefused("--feed names no feed")
+        if options.brands is not None and not options.brands.strip():
+            raise SettingRefused("--brands names no list")
         if options.feed:
             settings = settings.model_copy(update={"feed_url": options.feed})
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database)
         prepare_database(engine)
+        if options.brands:
+            print(load_brands(engine, options.brands, now=datetime.now(UTC)).describe())
+            return 0
         with _show_progress() as on_progress:
             report = run_load(settings, engine, on_progress=on_progress)
     except CarburoamError as error:

@@ -16,6 +16,7 @@ from errors import DriverUnknown
 from models import (
     FUEL_NAMES,
     Credential,
+    CustomStation,
     FollowedGasType,
     KnownAddress,
     LoginSession,
@@ -56,6 +57,11 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             VerificationCode.user_id == user_id
         )
     )
+    stations = connection.execute(
+        select(CustomStation.station_id, CustomStation.custom_name, CustomStation.added_at)
+        .where(CustomStation.user_id == user_id)
+        .order_by(CustomStation.position)
+    )
     return {
         "account": {
             "id": row.id,
@@ -73,6 +79,10 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             "km_per_year": row.km_per_year,
             "tank_litres": row.tank_litres,
         },
+        "stations_kept": [
+            {"station_id": station.station_id, "name": station.custom_name, "since": station.added_at.isoformat()}
+            for station in stations
+        ],
         "logged_in_browsers": [
             {
                 "browser": session.browser,

@@ -1,4 +1,4 @@
-"""Fetching the archive of the feed, from the web or from a file."""
+"""Fetching the archive of the feed, or another file that is loaded, from the web or from a path."""
 
 from __future__ import annotations
 
@@ -39,35 +39,53 @@ class Validators(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """A fetched archive, open at its start; it is gone when closed."""
+    """A fetched file, open at its start; it is gone when closed."""
 
     file: IO[bytes]
     digest: str
     validators: Validators
 
 
+class _Limit(NamedTuple):
+    """How large a file may be, and what messages call it."""
+
+    what: str
+    max_bytes: int
+
+    def require(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise FeedRefused(f"the {self.what} is larger than {self.max_bytes // 1_000_000} MB")
+
+
 @contextmanager
 def fetch_archive(
-    source: str, known: Validators | None = None, *, max_seconds: float | None = None
+    source: str,
+    known: Validators | None = None,
+    *,
+    max_seconds: float | None = None,
+    max_bytes: int | None = None,
+    what: str = "archive",
 ) -> Iterator[Archive | None]:
     """Fetch the archive at `source`: an http(s) address, a file:// address or a path. None: it has not changed.
 
-    `max_seconds` is for the whole download, `MAX_SECONDS` when None.
+    `max_seconds` is for the whole download, `MAX_SECONDS` when None; `max_bytes` is `MAX_ARCHIVE_BYTES` when None.
+    `what` is what messages call another file than the archive.
 
     Raises FeedUnreachable: no such file, no connection, a time-out, a certificate or an HTTP status that says no.
     Raises FeedRefused: too large, too slow, or a redirect that leaves the web or its encryption.
     """
+    limit = _Limit(what, MAX_ARCHIVE_BYTES if max_bytes is None else max_bytes)
     try:
         scheme = urlsplit(source).scheme
     except ValueError as error:
-        raise FeedUnreachable("the address of the feed can't be read") from error
+        raise FeedUnreachable(f"the address of the {what} can't be read") from error
     if scheme in ("http", "https"):
         with tempfile.TemporaryFile() as file:
             seconds = MAX_SECONDS if max_seconds is None else max_seconds
-            validators = _download_in_time(source, known, file, seconds)
-            yield None if validators is None else _finish(file, validators)
+            validators = _download_in_time(source, known, file, seconds, limit)
+            yield None if validators is None else _finish(file, validators, limit)
     elif "://" in source and scheme != "file":
-        raise FeedUnreachable(f"{hide_password(source)} is no address of a feed: https, http or file, or a path")
+        raise FeedUnreachable(f"{hide_password(source)} is no address that is read: https, http or file, or a path")
     else:
         try:
             local: IO[bytes] = _find_file(source).open("rb")
@@ -75,11 +93,11 @@ def fetch_archive(
             reason = getattr(error, "strerror", None) or error
             raise FeedUnreachable(f"{hide_password(source)} can't be read: {reason}") from error
         with local:
-            yield _finish(local, Validators(None, None))
+            yield _finish(local, Validators(None, None), limit)
 
 
 def hide_password(source: str) -> str:
-    """Return the address of a feed without user name and password, for logs and tables."""
+    """Return an address without user name and password, for logs and tables."""
     try:
         parts = urlsplit(source)
         _ = parts.port  # what is no number there is the start of a password with a "/" in it
@@ -90,7 +108,9 @@ def hide_password(source: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _download_in_time(url: str, known: Validators | None, file: IO[bytes], max_seconds: float) -> Validators | None:
+def _download_in_time(
+    url: str, known: Validators | None, file: IO[bytes], max_seconds: float, limit: _Limit
+) -> Validators | None:
     """Download in a thread that is left alone when time is up: looking up a name has no time-out of its own, and a
     server that drips its headers never lets one of ours end."""
     outcome: Future[Validators | None] = Future()
@@ -98,7 +118,7 @@ def _download_in_time(url: str, known: Validators | None, file: IO[bytes], max_s
     def download() -> None:
         try:
             with _open_session() as session:
-                outcome.set_result(_download(session, url, known, file, time.monotonic() + max_seconds))
+                outcome.set_result(_download(session, url, known, file, time.monotonic() + max_seconds, limit))
         except BaseException as error:  # noqa: BLE001 - handed over to the one who waits
             outcome.set_exception(error)
 
@@ -141,7 +161,7 @@ def _open_session() -> requests.Session:
 
 
 def _download(
-    session: requests.Session, url: str, known: Validators | None, file: IO[bytes], deadline: float
+    session: requests.Session, url: str, known: Validators | None, file: IO[bytes], deadline: float, limit: _Limit
 ) -> Validators | None:
     headers = {}
     if known is not None and known.etag:
@@ -163,7 +183,7 @@ def _download(
                 continue
             if response.status_code != 200:
                 raise FeedUnreachable(f"{_host(url)} answers with HTTP status {response.status_code}")
-            _save(response, file, deadline)
+            _save(response, file, deadline, limit)
             return Validators(
                 _bound(response.headers.get("ETag"), 200), _bound(response.headers.get("Last-Modified"), 100)
             )
@@ -180,13 +200,12 @@ def _follow(url: str, location: str) -> str:
     return target
 
 
-def _save(response: requests.Response, file: IO[bytes], deadline: float) -> None:
+def _save(response: requests.Response, file: IO[bytes], deadline: float, limit: _Limit) -> None:
     size = 0
     # One packet at a time, so that the time is looked at however slowly they come.
     while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
         size += len(chunk)
-        if size > MAX_ARCHIVE_BYTES:
-            raise FeedRefused(f"the archive is larger than {MAX_ARCHIVE_BYTES // 1_000_000} MB")
+        limit.require(size)
         if time.monotonic() > deadline:
             raise FeedRefused("the download takes too long")
         file.write(chunk)
@@ -197,10 +216,9 @@ def _find_file(source: str) -> Path:
     return Path(unquote(parts.path) if parts.scheme == "file" else source).expanduser()
 
 
-def _finish(file: IO[bytes], validators: Validators) -> Archive:
+def _finish(file: IO[bytes], validators: Validators, limit: _Limit) -> Archive:
     file.seek(0, 2)
-    if file.tell() > MAX_ARCHIVE_BYTES:
-        raise FeedRefused(f"the archive is larger than {MAX_ARCHIVE_BYTES // 1_000_000} MB")
+    limit.require(file.tell())
     file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # IO[bytes] is what it takes
     file.seek(0)

@@ -7,15 +7,35 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from settings import VERSION
+from stations.brands import BrandSource, get_brand_state
 from ui.formats import escape, format_instant
 from ui.freshness import get_shown_freshness
-from ui.reading import get_settings
+from ui.reading import get_settings, open_reading
 from ui.texts import _
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/rubrique/opendata/"
 LICENCE_PAGE = "https://www.etalab.gouv.fr/licence-ouverte-open-licence/"
+BRAND_LIST_PAGE = "https://github.com/Aohzan/hass-prixcarburant"
+APACHE_PAGE = "https://www.apache.org/licenses/LICENSE-2.0"
+OSM_PAGE = "https://www.openstreetmap.org/copyright"
+ODBL_PAGE = "https://opendatacommons.org/licenses/odbl/"
+
+
+def write_brand_source(state: BrandSource) -> str:
+    if state.kind == "openstreetmap":
+        source = _("Brands: © [OpenStreetMap contributors]({osm}), [ODbL]({licence}).").format(
+            osm=OSM_PAGE, licence=ODBL_PAGE
+        )
+    else:
+        source = _("Brands: the list of [prix_carburant]({page}), [Apache License 2.0]({licence}).").format(
+            page=BRAND_LIST_PAGE, licence=APACHE_PAGE
+        )
+    return source + "  \n" + _("Loaded {instant}.").format(instant=format_instant(state.loaded_at))
+
 
 freshness = get_shown_freshness()
+with open_reading() as connection:
+    brand_state = get_brand_state(connection)
 
 st.title(_("About Carburoam"), anchor=False)
 st.markdown(
@@ -42,6 +62,8 @@ elif freshness.is_sample:
 else:
     updated_at = freshness.newest_report_at or freshness.loaded_at
     st.info(source + "  \n" + _("Last update of the data: {instant}.").format(instant=format_instant(updated_at)))
+if brand_state is not None:
+    st.info(write_brand_source(brand_state))
 
 st.header(_("How prices are treated"), anchor=False)
 st.markdown(
@@ -117,5 +139,5 @@ st.markdown(
     _(
         "Base map: © [OpenStreetMap contributors]({osm}) (ODbL), Natural Earth, GeoNames (CC BY 4.0), INSEE (Licence "
         "Ouverte). Program: Carburoam {version}, MIT licence."
-    ).format(osm="https://www.openstreetmap.org/copyright", version=VERSION)
+    ).format(osm=OSM_PAGE, version=VERSION)
 )

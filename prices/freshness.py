@@ -7,22 +7,37 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from models import FeedState
+from models import BrandState, FeedState
 
 
 @dataclass(frozen=True)
 class Freshness:
-    """The loaded feed: when it was loaded, its newest report, and when a feed last named stock-outs (all UTC)."""
+    """The loaded feed: when it was loaded, its newest report, and when a feed last named stock-outs (all UTC).
+
+    `brands_at`: when brands were last loaded, if ever.
+    """
 
     loaded_at: datetime
     newest_report_at: datetime | None
     stock_outs_at: datetime | None
     is_sample: bool
+    brands_at: datetime | None = None
+
+    @property
+    def edition(self) -> str:
+        """A text that changes with every load: as long as it is the same, so is all that loads write."""
+        return "-".join(f"{at.timestamp():.6f}" for at in (self.loaded_at, self.brands_at) if at is not None)
 
 
 def get_freshness(connection: Connection) -> Freshness | None:
     """Return how fresh the prices are; None when nothing was loaded yet."""
     row = connection.execute(
-        select(FeedState.loaded_at, FeedState.newest_report_at, FeedState.stock_outs_at, FeedState.is_sample)
+        select(
+            FeedState.loaded_at,
+            FeedState.newest_report_at,
+            FeedState.stock_outs_at,
+            FeedState.is_sample,
+            select(BrandState.loaded_at).scalar_subquery(),
+        )
     ).first()
     return None if row is None else Freshness(*row)

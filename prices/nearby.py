@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median_low
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, literal, null, or_, select, true
 
-from models import FUEL_NAMES, Price, Station, StockOut
+from models import GasType, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, Standing
+from stations.filters import StationFilters, list_conditions, make_opening_judge
 from stations.geography import compute_distance_km, make_box
 
 # How far from the median around, in thousandths of it, the tiers end: much cheaper, cheaper, as most, dearer, much.
 TIER_BOUNDS = (-30, -10, 10, 30)
 
-Rank = Literal["fresh", "old", "implausible", "out"]
-RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible")
+Rank = Literal["fresh", "old", "implausible", "out", "unpriced"]
+RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible", "unpriced")
+NO_FILTERS = StationFilters()
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class PriceRow:
     """A station and its price of one fuel (thousandths of a euro per litre; None when it is out and names none).
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
-    that is; None for a price that is not compared. `rank` says whether it is, and if not, why.
+    that is; None for a price that is not compared. `rank` says whether it is, and if not, why: "unpriced" is a
+    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known.
     """
 
     station_id: int
     address: str
     town: str
     zip_code: str
+    brand: str
     latitude: float
     longitude: float
     is_motorway: bool
@@ -68,62 +73,110 @@ class FuelRow:
 def list_nearby_prices(
     connection: Connection,
     figure: NationalFigure | None,
-    fuel_id: int,
+    fuel_id: int | None,
     *,
-    latitude: float,
-    longitude: float,
-    radius_km: float | None,
+    latitude: float | None = None,
+    longitude: float | None = None,
+    radius_km: float | None = None,
     zip_prefixes: tuple[str, ...] = (),
+    filters: StationFilters = NO_FILTERS,
 ) -> NearbyPrices:
     """Return the stations that sell the fuel around a point, or at the postcodes that begin with one of `zip_prefixes`.
 
-    Stations that have run out of it are among them. `figure` judges prices; without it (nothing fresh in the whole
-    country) every price is old.
+    With neither, those of the whole country, compared with its own median unless words of an address were given. No
+    fuel: every station, unpriced and the nearest first. Stations that have run out of the fuel are among them, if they
+    may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old.
     """
-    query = _select_prices(fuel_id)
+    query = _select_prices(fuel_id).where(*list_conditions(filters))
+    if fuel_id is not None:
+        is_dry = and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))
+        is_sold = and_(Price.price.is_not(None), StockOut.station_id.is_(None))
+        query = query.where(is_sold if filters.in_stock else or_(Price.price.is_not(None), is_dry))
+    elif filters.in_stock:
+        query = query.where(_sells_anything())
     if zip_prefixes:
         query = query.where(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
-    elif radius_km is not None:
+    elif latitude is not None and longitude is not None and radius_km is not None:
         box = make_box(latitude, longitude, radius_km)
         query = query.where(
             Station.latitude.between(box.south, box.north), Station.longitude.between(box.west, box.east)
         )
+    is_open = make_opening_judge(filters.open_at) if filters.open_at is not None else None
     rows = []
     for row in connection.execute(query):
+        if is_open is not None and not is_open(row.opening_hours, row.has_automat):
+            continue
+        if zip_prefixes or latitude is None or longitude is None:
+            rows.append(_make_row(row, None, figure))
+            continue
         distance_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
-        if zip_prefixes or radius_km is None or distance_km <= radius_km:
-            rows.append(_make_row(row, None if zip_prefixes else distance_km, figure))
-    return _rank(rows)
+        if radius_km is None or distance_km <= radius_km:
+            rows.append(_make_row(row, distance_km, figure))
+    is_national = latitude is None and not zip_prefixes and not filters.words
+    return _rank(rows, figure.median_milli_eur if is_national and figure is not None else _find_median(rows))
+
+
+def list_price_rows(
+    connection: Connection,
+    figure: NationalFigure | None,
+    fuel_id: int | None,
+    station_ids: Sequence[int],
+    median_milli_eur: int | None,
+) -> dict[int, PriceRow]:
+    """Return those of the stations that are in the feed, by id, each with its price compared with that median."""
+    if not station_ids:
+        return {}
+    rows = [
+        _make_row(row, None, figure)
+        for row in connection.execute(_select_prices(fuel_id).where(Station.id.in_(station_ids)))
+    ]
+    return {row.station_id: _compare(row, median_milli_eur) for row in rows}
+
+
+def list_fuel_prices(
+    connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
+) -> dict[int, tuple[FuelRow, ...]]:
+    """Return every fuel that each of the stations sells or has run out of, in the order of the fuels' ids."""
+    found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
+    if not found:
+        return {}
+    query = (
+        select(
+            Station.id,
+            GasType.id.label("fuel_id"),
+            Price.price,
+            Price.updated_at,
+            StockOut.station_id.is_not(None).label("is_out"),
+            StockOut.is_permanent,
+            StockOut.began_at,
+        )
+        .select_from(Station)
+        .join(GasType, true())
+        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
+        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
+        .where(Station.id.in_(list(found)), or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
+        .order_by(GasType.id)
+    )
+    for row in connection.execute(query):
+        found[row.id].append(
+            FuelRow(
+                fuel_id=row.fuel_id,
+                price_milli_eur=row.price,
+                updated_at=row.updated_at,
+                standing=None if row.price is None else _judge(figures.get(row.fuel_id), row.price, row.updated_at),
+                is_out=row.is_out,
+                is_out_for_good=bool(row.is_permanent),
+                out_since=row.began_at,
+            )
+        )
+    return {station_id: tuple(rows) for station_id, rows in found.items()}
 
 
 def list_station_prices(
-    connection: Connection, station_id: int, figures: dict[int, NationalFigure]
+    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
 ) -> tuple[FuelRow, ...]:
     """Return every fuel that a station sells or has run out of, in the order of the fuels' ids."""
-    prices = {
-        row.gastype_id: row for row in connection.execute(select(Price.__table__).where(Price.station_id == station_id))
-    }
-    outs = {
-        row.gastype_id: row
-        for row in connection.execute(select(StockOut.__table__).where(StockOut.station_id == station_id))
-    }
-    rows = []
-    for fuel_id in FUEL_NAMES:
-        price, out = prices.get(fuel_id), outs.get(fuel_id)
-        if price is None and out is None:
-            continue
-        rows.append(
-            FuelRow(
-                fuel_id=fuel_id,
-                price_milli_eur=price.price if price else None,
-                updated_at=price.updated_at if price else None,
-                standing=_judge(figures.get(fuel_id), price.price, price.updated_at) if price else None,
-                is_out=out is not None,
-                is_out_for_good=bool(out and out.is_permanent),
-                out_since=out.began_at if out else None,
-            )
-        )
-    return tuple(rows)
+    return list_fuel_prices(connection, figures, [station_id])[station_id]
 
 
 def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime, *, is_out: bool) -> Rank:
@@ -131,28 +184,43 @@ def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: 
     return "out" if is_out else _judge(figure, price_milli_eur, updated_at)
 
 
-def _select_prices(fuel_id: int) -> Select[*tuple[Any, ...]]:
+def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
+    """Select all stations of the feed with their price of the fuel, if they have one and a fuel was asked for."""
+    stations = (
+        Station.id,
+        Station.address,
+        Station.town,
+        Station.zip_code,
+        StationBrand.brand,
+        Station.latitude,
+        Station.longitude,
+        Station.is_motorway,
+        Station.has_automat,
+        Station.opening_hours,
+    )
+    in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
+    if fuel_id is None:
+        nothing = (null().label("price"), null().label("updated_at"), false().label("is_out"), null().label("began_at"))
+        return select(*stations, *nothing).select_from(Station).outerjoin(StationBrand, is_branded).where(in_feed)
     return (
         select(
-            Station.id,
-            Station.address,
-            Station.town,
-            Station.zip_code,
-            Station.latitude,
-            Station.longitude,
-            Station.is_motorway,
+            *stations,
             Price.price,
             Price.updated_at,
             StockOut.station_id.is_not(None).label("is_out"),
             StockOut.began_at,
         )
+        .select_from(Station)
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
-        .where(
-            Station.left_feed_at.is_(None),
-            or_(Price.price.is_not(None), and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))),
-        )
+        .outerjoin(StationBrand, is_branded)
+        .where(in_feed)
     )
+
+
+def _sells_anything() -> ColumnElement[bool]:
+    is_out = exists().where(StockOut.station_id == Price.station_id, StockOut.gastype_id == Price.gastype_id)
+    return exists(select(literal(1)).where(Price.station_id == Station.id, ~is_out))
 
 
 def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure | None) -> PriceRow:
@@ -161,13 +229,18 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand or "",
         latitude=row.latitude,
         longitude=row.longitude,
         is_motorway=row.is_motorway,
         distance_km=distance_km,
         price_milli_eur=row.price,
         updated_at=row.updated_at,
-        rank=rank_price(figure, row.price, row.updated_at, is_out=row.is_out),
+        rank=(
+            rank_price(figure, row.price, row.updated_at, is_out=row.is_out)
+            if row.is_out or row.price is not None
+            else "unpriced"
+        ),
         out_since=row.began_at,
     )
 
@@ -176,9 +249,12 @@ def _judge(figure: NationalFigure | None, price_milli_eur: int, updated_at: date
     return figure.judge(price_milli_eur, updated_at) if figure is not None else "old"
 
 
-def _rank(rows: list[PriceRow]) -> NearbyPrices:
+def _find_median(rows: list[PriceRow]) -> int | None:
     fresh = [row.price_milli_eur for row in rows if row.rank == "fresh" and row.price_milli_eur is not None]
-    median = median_low(fresh) if fresh else None
+    return median_low(fresh) if fresh else None
+
+
+def _rank(rows: list[PriceRow], median: int | None) -> NearbyPrices:
     ranked = sorted(
         rows,
         key=lambda row: (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, String, cast, func, literal, select
 
 from errors import StationUnknown
-from models import Service, Station
+from models import Service, Station, StationBrand
 from stations.opening_hours import Day, parse_week
 
 MAX_ID = 2**31 - 1
@@ -16,7 +16,10 @@ MAX_ID = 2**31 - 1
 
 @dataclass(frozen=True)
 class StationDetails:
-    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order."""
+    """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order.
+
+    `brand` and `name` come from another source than the feed, and are empty when it says nothing.
+    """
 
     id: int
     latitude: float
@@ -24,11 +27,18 @@ class StationDetails:
     address: str
     town: str
     zip_code: str
+    brand: str
+    name: str
     is_motorway: bool
     has_automat: bool
     week: tuple[Day | None, ...] | None
     services: tuple[str, ...]
     left_feed_at: datetime | None
+
+
+def list_services(connection: Connection) -> dict[int, str]:
+    """Return the kinds of service that stations offer: ids with the feed's names."""
+    return {row.id: row.name for row in connection.execute(select(Service.id, Service.name).order_by(Service.id))}
 
 
 def get_station(connection: Connection, station_id: int) -> StationDetails:
@@ -38,11 +48,23 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
     """
     if not 0 < station_id <= MAX_ID:
         raise StationUnknown(str(station_id))
-    row = connection.execute(select(Station.__table__).where(Station.id == station_id)).first()
-    if row is None:
+    is_offered = Station.services.contains(literal("|") + cast(Service.id, String) + "|")
+    rows = connection.execute(
+        select(
+            Station.__table__,
+            func.coalesce(StationBrand.brand, "").label("brand"),
+            func.coalesce(StationBrand.name, "").label("name"),
+            Service.name.label("service"),
+        )
+        .select_from(Station)
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
+        .outerjoin(Service, is_offered)
+        .where(Station.id == station_id)
+        .order_by(Service.name)
+    ).all()
+    if not rows:
         raise StationUnknown(str(station_id))
-    service_ids = [int(text) for text in row.services.split("|") if text]
-    names = connection.execute(select(Service.name).where(Service.id.in_(service_ids)).order_by(Service.name))
+    row = rows[0]
     return StationDetails(
         id=row.id,
         latitude=row.latitude,
@@ -50,9 +72,11 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,
+        brand=row.brand,
+        name=row.name,
         is_motorway=row.is_motorway,
         has_automat=row.has_automat,
         week=parse_week(row.opening_hours),
-        services=tuple(names.scalars()),
+        services=tuple(one.service for one in rows if one.service is not None),
         left_feed_at=row.left_feed_at,
     )

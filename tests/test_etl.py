@@ -19,6 +19,7 @@ import pytest
 from filelock import FileLock
 from plain_reader import read_plainly, read_stored
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
 from web_server import (
     Answer,
     Behaviour,
@@ -32,7 +33,7 @@ from web_server import (
 )
 
 from errors import LoadRunning
-from etl import LOCK_FILE, LoadReport, has_stations, is_feed_loaded, is_load_running, load_sample, run_load
+from etl import LOCK_FILE, LoadReport, has_stations, is_feed_loaded, is_load_running, load_brands, load_sample, run_load
 from feed.generator import FIRST_SAMPLE_ID, FeedDamage
 from models import Base, EtlRun, FeedState, Price, Station
 from settings import ROOT, VERSION, Settings
@@ -744,6 +745,99 @@ def test_the_command_says_in_one_line_why_nothing_was_loaded(
     assert said == [line]
     assert done.stderr.splitlines()[-1] == line
     assert dump(engine) == before
+
+
+BRANDS = b'{"1000001": {"name": "Relais", "brand": "Esso"}, "1000002": {"brand": "ESSO"}, "x": {}}'
+BRAND_TABLE = b"ref:FR:prix-carburants\tbrand\n1000002\tAvia\n"
+
+
+def test_the_command_loads_brands_in_place_of_the_former_and_leaves_no_trace_of_a_load(
+    settings: Settings, engine: Engine, load: Load, make_feed: MakeFeed, web: WebServer, tmp_path: Path
+) -> None:
+    load(make_feed())
+    before, lastjob = dump(engine), settings.lastjob_file.read_text()
+    runs = list_runs(engine)
+    web.lay_out("/names.json", Answer(200, BRANDS))
+    done = run_command(settings, "--brands", web.get_url("/names.json", user="me:hunter2"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "loaded: brands of 2 stations from prix_carburant; 2 of the 40 stations in the feed have one (5 %); "
+        "rejected: 1 x station id can't be read\n"
+    )
+    after = dump(engine)
+    assert after["station_brands"] == [(1000001, "Esso", "esso", "Relais"), (1000002, "Esso", "esso", "")]
+    assert after["brand_state"][0][1:4] == ("prix_carburant", web.get_url("/names.json"), 2)
+    (tmp_path / "osm.csv").write_bytes(BRAND_TABLE)
+    assert run_command(settings, "--brands", str(tmp_path / "osm.csv")).returncode == 0
+    after = dump(engine)
+    assert after["station_brands"] == [(1000002, "Avia", "avia", "")]
+    assert {name for name in before if before[name] != after[name]} == {"station_brands", "brand_state"}
+    assert list_runs(engine) == runs
+    assert settings.lastjob_file.read_text() == lastjob
+
+
+def test_brands_can_be_loaded_before_the_first_feed(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "osm.csv").write_bytes(BRAND_TABLE)
+    done = run_command(settings, "--brands", str(tmp_path / "osm.csv"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "loaded: brands of 1 stations from openstreetmap; no station is known yet\n"
+    assert not settings.lastjob_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (Answer(404), "127.0.0.1 answers with HTTP status 404"),
+        (Answer(200, b""), "the list is empty"),
+        (Answer(200, BRANDS[:-5]), "the list is damaged: its JSON can't be read"),
+        (Answer(200, b"x" * 20_000_001), "the list is larger than 20 MB"),
+        (
+            Answer(200, b"<html>"),
+            "it is neither the JSON list of prix_carburant nor a table with ref:FR:prix-carburants",
+        ),
+        (Answer(302, headers=(("Location", "file:///etc/passwd"),)), "127.0.0.1 redirects to a file: address"),
+    ],
+)
+def test_brands_that_cant_be_loaded_leave_the_former_and_are_one_line(
+    settings: Settings, engine: Engine, web: WebServer, answer: Answer, line: str
+) -> None:
+    load_brands(engine, web.lay_out("/good", Answer(200, BRANDS)), now=NOW)
+    before = dump(engine)
+    done = run_command(settings, "--brands", web.lay_out("/list", answer))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"etl.py: {line}\n")
+    assert dump(engine) == before
+    assert list_runs(engine) == []
+
+
+def test_brands_that_break_while_they_are_stored_leave_the_former(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list").write_bytes(BRANDS)
+    load_brands(engine, str(tmp_path / "list"), now=NOW)
+    before = dump(engine)
+    (tmp_path / "list").write_bytes(BRAND_TABLE)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON brand_state BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    with pytest.raises(IntegrityError, match="disk full"):
+        load_brands(engine, str(tmp_path / "list"), now=LATER)
+    assert dump(engine) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--brands", "b.json", "--feed", "f.zip"), "--feed and --brands are two loads: one at a time"),
+        (("--brands", " "), "--brands names no list"),
+        (("--brands", "/there/is/none.json"), "/there/is/none.json can't be read: No such file or directory"),
+    ],
+)
+def test_the_command_says_what_brands_it_cant_be_called_with(
+    settings: Settings, arguments: tuple[str, ...], line: str
+) -> None:
+    done = run_command(settings, *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"etl.py: {line}\n")
 
 
 @pytest.mark.parametrize(

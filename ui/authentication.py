@@ -94,7 +94,7 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
 
 def keep_language() -> None:
     """Keep the language that was just chosen as that of the driver who is logged in, if any."""
-    for key in ("profile_note", "visitor_note"):  # said in the language of before
+    for key in ("profile_note", "visitor_note", "list_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         # Deleted at this very moment: the run that follows shows it logged out.
@@ -123,7 +123,7 @@ def forget_session() -> None:
     """Forget, in this browser, a session that is over."""
     st.session_state.pop("session_id", None)
     st.session_state["driver"] = None
-    st.session_state["logged_out"] = True
+    st.session_state["logged_out"] = st.session_state["just_logged_out"] = True
     _write_cookie_later("", timedelta(seconds=-1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -13,7 +14,7 @@ from ui.texts import get_language
 # So the browser is sent there as its own Back and Forward do it.
 _JS = """
 export default function (component) {
-  const { data } = component
+  const { data, setTriggerValue } = component
   const go = (address) => {
     if (location.pathname + location.search === address) return
     history.pushState({}, "", address)
@@ -23,7 +24,8 @@ export default function (component) {
     const link = event.target.closest && event.target.closest('a[href^="/station?id="]')
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0) return
     event.preventDefault()
-    go(link.getAttribute("href"))
+    if (data.stays) setTriggerValue("opened", Number(new URL(link.href).searchParams.get("id")))
+    else go(link.getAttribute("href"))
   }
   if (data.address) go(data.address)
   document.addEventListener("click", follow)
@@ -43,3 +45,14 @@ def follow_station_links(clicked: int | None) -> None:
     """Let the links to stations on this page stay in this session, and go to the station clicked on, if any."""
     address = None if clicked is None else make_station_link(clicked)
     _station_links(key="station_links", data={"address": address}, height=1)
+
+
+def open_station_links(on_open: Callable[[int], None]) -> None:
+    """Let the links to stations stay on this page: `on_open` is called, as a callback, with the id of the station."""
+
+    def take() -> None:
+        opened = st.session_state["station_openers"].opened
+        if isinstance(opened, int | float):
+            on_open(int(opened))
+
+    _station_links(key="station_openers", data={"address": None, "stays": True}, on_opened_change=take, height=1)

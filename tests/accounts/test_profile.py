@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
+from known_stations import add_station
 from sqlalchemy import Connection, Engine, select, text
 
 from accounts.privacy import erase_account, export_account
@@ -40,6 +41,7 @@ from errors import (
 )
 from models import Base, Credential, User
 from settings import Settings
+from stations.favourites import add_favourite, list_favourites
 
 NEW_PASSWORD = "another long password"
 
@@ -190,11 +192,15 @@ def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: Mak
     user_id = make_driver("ada", "ada@mailbox.org")
     session_id = begin(engine, user_id)
     log_in(engine, KEY, "ada", PASSWORD, address="192.0.2.1", now=NOW)
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_favourite(connection, user_id, 1, "Home", NOW)
     with engine.connect() as connection:
         exported = json.loads(json.dumps(export_account(connection, user_id)))
         password_hash = connection.execute(select(Credential.password_hash)).scalar_one()
     assert exported["account"]["email"] == "ada@mailbox.org"
     assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
+    assert exported["stations_kept"] == [{"station_id": 1, "name": "Home", "since": NOW.isoformat()}]
     assert exported["logged_in_browsers"][0]["browser"] == "Firefox"
     assert exported["known_addresses"] == [{"last_log_in_at": NOW.isoformat()}]
     assert password_hash not in json.dumps(exported)
@@ -207,6 +213,10 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
     user_id, bob = make_driver("ada", "ada@mailbox.org"), make_driver("bob")
     session_id = begin(engine, user_id)
     log_in(engine, KEY, "ada", PASSWORD, address="192.0.2.1", now=NOW)
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        for driver_id in (user_id, bob):
+            add_favourite(connection, driver_id, 1, "Home", NOW)
     ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
     with pytest.raises(PasswordWrong):
         erase_account(engine, mailing, KEY, user_id, "wrong", NOW)
@@ -219,6 +229,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         left = connection.execute(text("select username from users")).scalars().all()
         assert left == ["bob"]
         assert get_profile(connection, bob).fuels == (1, 2, 5)
+        assert [one.station_id for one in list_favourites(connection, bob)] == [1]
     assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
         "Votre compte Carburoam est supprimé"
     ]

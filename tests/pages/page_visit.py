@@ -70,10 +70,17 @@ def run_app(monkeypatch: pytest.MonkeyPatch, settings: Settings, **variables: st
         st.cache_resource.clear()
 
 
-def visit(page: str = "landing", *, locale: str = "en-GB", **query: str | list[str]) -> AppTest:
-    """Open a page in a new session, as its address does."""
+def visit(
+    page: str = "landing", *, locale: str = "en-GB", session_id: str | None = None, **query: str | list[str]
+) -> AppTest:
+    """Open a page in a new session, as its address does; `session_id`: of a driver who is logged in.
+
+    "landing" is the address without a path.
+    """
     at = AppTest.from_file(ROOT / "ui" / "main.py", default_timeout=30)
     at.context = {"locale": locale}
+    if session_id is not None:
+        at.session_state["session_id"] = session_id
     for name, value in query.items():
         at.query_params[name] = value
     if page != "landing":

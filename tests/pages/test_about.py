@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 from page_visit import Country, find_other_language, list_texts, load_country, read, run_app, visit
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, insert
 
 import etl
+from db import begin_writing
+from models import BrandState
 from settings import VERSION, Settings
 
 
@@ -92,9 +95,48 @@ def test_the_host_of_map_tiles_is_named_when_there_is_one(monkeypatch: pytest.Mo
         assert sentence in read_page()
 
 
+@contextmanager
+def have_brands(country: Country, kind: str) -> Iterator[None]:
+    """Let the brands come from a list of this kind."""
+    loaded_at = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+    with begin_writing(country.engine) as connection:
+        connection.execute(
+            insert(BrandState).values(id=1, kind=kind, source="list", station_count=1, loaded_at=loaded_at)
+        )
+    yield
+    with begin_writing(country.engine) as connection:
+        connection.execute(delete(BrandState))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        (
+            "prix_carburant",
+            "Brands: the list of [prix_carburant](https://github.com/Aohzan/hass-prixcarburant), "
+            "[Apache License 2.0](https://www.apache.org/licenses/LICENSE-2.0).",
+        ),
+        (
+            "openstreetmap",
+            "Brands: © [OpenStreetMap contributors](https://www.openstreetmap.org/copyright), "
+            "[ODbL](https://opendatacommons.org/licenses/odbl/).",
+        ),
+    ],
+)
+def test_the_source_of_the_brands_and_its_licence_are_named_when_there_are_some(
+    monkeypatch: pytest.MonkeyPatch, country: Country, kind: str, source: str
+) -> None:
+    with run_app(monkeypatch, country.settings):
+        assert len(visit("about").main.info) == 1
+        with have_brands(country, kind):
+            _, box = visit("about").main.info
+        assert box.value == f"{source}  \nLoaded 10 March 2026 at 13:00."
+
+
+@pytest.mark.parametrize("kind", ["prix_carburant", "openstreetmap"])
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_it_speaks_one_language(monkeypatch: pytest.MonkeyPatch, country: Country, language: str) -> None:
-    with run_app(monkeypatch, country.settings, CARBUROAM_CONTACT="Marie"):
+def test_it_speaks_one_language(monkeypatch: pytest.MonkeyPatch, country: Country, language: str, kind: str) -> None:
+    with have_brands(country, kind), run_app(monkeypatch, country.settings, CARBUROAM_CONTACT="Marie"):
         texts = list_texts(visit("about", lang=language.upper()))
     assert len(texts) > 20
     assert find_other_language(texts, language) == []

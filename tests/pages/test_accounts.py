@@ -166,6 +166,8 @@ def test_every_page_is_known_to_be_for_everyone_or_asks_who_is_there() -> None:
     pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
     assert pages - set(list_private_pages()) == {
         "about",
+        "choose",
+        "dashboard",
         "landing",
         "login",
         "privacy",
@@ -200,7 +202,10 @@ def test_the_wrong_password_and_an_unknown_name_are_refused_alike(app: Settings)
     assert [title.value for title in log_in().main.title] == ["Your profile"]
 
 
-@pytest.mark.parametrize(("page", "query"), [("landing", {"q": "Lyon"}), ("station", {"id": "7"}), ("about", {})])
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [("landing", {"q": "Lyon"}), ("station", {"id": "7"}), ("about", {}), ("dashboard", {"start": "Lyon"})],
+)
 def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: str, query: dict[str, str]) -> None:
     at = visit(page, **query)
     title = [one.value for one in at.main.title]

@@ -29,12 +29,12 @@ from page_visit import (
     visit,
     write_price,
 )
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, event, insert, update
 
 import etl
 from db import begin_writing
 from feed.generator import FeedRecipe, write_feed
-from models import FuelFigure, Price, Station, StockOut
+from models import FuelFigure, Price, Station, StationBrand, StockOut
 from settings import Settings
 
 LYON = ("69003", "69007")
@@ -370,6 +370,43 @@ def test_a_hostile_address_is_text_in_the_table_and_on_the_map(own_app: Country)
         assert active not in cell
     # The map reads a text that begins with two of these as an expression.
     assert not any(text.startswith("@@") for text in list_texts(at))
+
+
+def give_brand(country: Country, brand: str, *, but: int = 0) -> None:
+    """Give every station this brand, but one."""
+    rows = [{"station_id": id_, "brand": brand, "brand_key": "", "name": ""} for id_ in country.stations if id_ != but]
+    with begin_writing(country.engine) as connection:
+        connection.execute(insert(StationBrand), rows)
+
+
+def test_a_brand_stands_before_the_town_in_the_table_and_on_the_map(own_app: Country) -> None:
+    without = list_rows(visit(q="lyon", radius="50"))
+    first = int(list_answer(visit(q="lyon", radius="50"))[0][1].partition("=")[2])
+    give_brand(own_app, "Esso Express", but=first)
+    at = visit(q="lyon", radius="50")
+    seconds = [station.split("\n")[1] for _, station, _ in list_rows(at)]
+    plain = [station.split("\n")[1].rpartition(" · ")[0] for _, station, _ in without]  # without the age
+    assert len(seconds) > 1
+    assert [second.rpartition(" · ")[0] for second in seconds] == [
+        plain[0],
+        *(f"Esso Express · {text}" for text in plain[1:]),
+    ]
+    labels = [text.split("\n") for text in list_texts(at) if re.match(r"€[\d.]+\n", text)]
+    assert sorted("Esso Express" in lines for lines in labels) == [False, *[True] * (len(seconds) - 1)]
+
+
+def test_a_hostile_brand_is_text_in_the_table_and_on_the_map(own_app: Country) -> None:
+    for brand in (f"@@#{HOSTILE[:57]}", HOSTILE[-60:]):
+        with begin_writing(own_app.engine) as connection:
+            connection.execute(StationBrand.__table__.delete())
+        give_brand(own_app, brand)
+        at = visit(q="lyon")
+        cell = at.table[0].value.iloc[0, 1]
+        assert read(cell).split("\n")[1].startswith(f"{brand.strip()} · ")
+        for active in ("](javascript", "<script>", ":red[", ":material/", "www.", "**b**", " $x$", "a@b.c"):
+            assert active not in cell
+        # The map reads a text with two of these as an expression.
+        assert not any("@@" in text for text in list_texts(at) if text.startswith("€"))
 
 
 def test_a_station_without_an_address_is_called_after_its_town(own_app: Country) -> None:

@@ -29,7 +29,7 @@ from streamlit.testing.v1 import AppTest
 import etl
 from db import begin_writing
 from feed.generator import FeedRecipe, write_feed
-from models import FUEL_NAMES, FeedState, FuelFigure, Price, Service, Station, StockOut
+from models import FUEL_NAMES, FeedState, FuelFigure, Price, Service, Station, StationBrand, StockOut
 from settings import ROOT, Settings
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -303,6 +303,29 @@ def test_what_the_feed_wrote_is_shown_letter_for_letter(app: Country) -> None:
     for text in (at.title[0].value, place, service):
         for active in ("](javascript", "<script>", "<i>", "**", ":red[", "www."):
             assert active not in text
+
+
+@pytest.mark.parametrize(
+    ("brand", "name", "beginning"),
+    [
+        ("Esso", "Relais du Port", "Esso · Relais du Port · 69003 Lyon"),
+        ("Esso", "ESSO", "Esso · 69003 Lyon"),
+        ("Esso", "", "Esso · 69003 Lyon"),
+        ("", "Garage Muret", "Garage Muret · 69003 Lyon"),
+        ("", "", "69003 Lyon"),
+        (HOSTILE[:60], HOSTILE, f"{HOSTILE[:60].strip()} · {HOSTILE} · 69003 Lyon"),
+    ],
+)
+def test_brand_and_name_stand_before_the_town_as_text(app: Country, brand: str, name: str, beginning: str) -> None:
+    set_up(app)
+    with begin_writing(app.engine) as connection:
+        connection.execute(delete(StationBrand))
+        connection.execute(insert(StationBrand).values(station_id=FIRST_ID, brand=brand, brand_key="", name=name))
+    at = open_station()
+    place = next(text for text in list_texts(at) if read(text).endswith(" · on a road"))
+    assert read(place) == f"{beginning} · on a road"
+    for active in ("](javascript", "<script>", "**", ":red[", "www."):
+        assert active not in place
 
 
 def test_the_way_back_leads_to_the_search_that_was_left(app: Country) -> None:

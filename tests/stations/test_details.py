@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, update
 import etl
 from db import begin_writing
 from errors import StationUnknown
-from models import Service, Station
+from models import Service, Station, StationBrand
 from settings import Settings
 from stations.details import MAX_ID, StationDetails, get_station
 from stations.opening_hours import parse_week
@@ -51,12 +51,25 @@ def test_a_station_has_what_was_stored_of_it(stocked: Engine) -> None:
             address="3 Rue de la Gare",
             town="Lyon",
             zip_code="69003",
+            brand="",
+            name="",
             is_motorway=True,
             has_automat=True,
             week=(((360, 1320),),) * 5 + ((), None),
             services=("Bar", "Laverie", "Wifi"),
             left_feed_at=None,
         )
+
+
+def test_a_station_has_the_brand_and_the_name_that_another_source_gives_it(stocked: Engine) -> None:
+    with begin_writing(stocked) as connection:
+        rows = [(69_003_001, "Esso", "Relais du Port"), (69_003_002, "Avia", "")]
+        connection.execute(
+            insert(StationBrand),
+            [{"station_id": id_, "brand": brand, "brand_key": "", "name": name} for id_, brand, name in rows],
+        )
+        station = get_station(connection, 69_003_001)
+    assert (station.brand, station.name) == ("Esso", "Relais du Port")
 
 
 def test_a_station_without_hours_and_services_has_none(stocked: Engine) -> None:

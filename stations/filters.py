@@ -1,0 +1,84 @@
+"""What a driver may ask of stations: words of an address, the road, opening hours, services, brand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, literal, or_, select
+
+from models import Station, StationBrand, make_town_key
+from stations.opening_hours import find_opening, parse_week
+from stations.places import MAX_QUERY_LENGTH
+
+MAX_WORDS = 8
+
+Roads = Literal["all", "road", "motorway"]
+
+
+@dataclass(frozen=True)
+class StationFilters:
+    """What stations must meet; as it is, all do.
+
+    Each of `words` begins a word of the address, the town or the brand, or the postcode. `open_at`: open at that
+    moment by its hours or by an automat that sells day and night; hours that are not known don't count. `services`
+    are ids, all of them wanted; `brands` are keys as in StationBrand, any of them. `in_stock`: sells the fuel asked
+    for now, or any fuel when none is.
+    """
+
+    words: tuple[str, ...] = ()
+    roads: Roads = "all"
+    open_at: datetime | None = None
+    has_automat: bool = False
+    services: tuple[int, ...] = ()
+    in_stock: bool = False
+    brands: tuple[str, ...] = ()
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text in the form in which addresses are searched; few, and none of punctuation alone."""
+    return tuple(dict.fromkeys(make_town_key(text[:MAX_QUERY_LENGTH]).split()))[:MAX_WORDS]
+
+
+def list_conditions(filters: StationFilters) -> list[ColumnElement[bool]]:
+    """Return what the database can judge of the filters by the station alone: all but `open_at` and `in_stock`."""
+    conditions = [_has_word(word) for word in filters.words]
+    if filters.roads != "all":
+        conditions.append(Station.is_motorway.is_(filters.roads == "motorway"))
+    if filters.has_automat:
+        conditions.append(Station.has_automat.is_(True))
+    conditions += [Station.services.contains(f"|{service_id}|", autoescape=True) for service_id in filters.services]
+    if filters.brands:
+        branded = select(StationBrand.station_id).where(StationBrand.brand_key.in_(filters.brands))
+        conditions.append(Station.id.in_(branded))
+    return conditions
+
+
+def make_opening_judge(at: datetime) -> Callable[[str | None, bool], bool]:
+    """Return a function that says, of a stored week and of having an automat, whether a station sells `at` a moment.
+
+    Few weeks differ among thousands of stations: each is read once.
+    """
+    known: dict[str | None, bool] = {}
+
+    def is_open(week: str | None, has_automat: bool) -> bool:
+        if has_automat:
+            return True
+        if week not in known:
+            known[week] = bool(find_opening(parse_week(week), at).is_open)
+        return known[week]
+
+    return is_open
+
+
+def _has_word(word: str) -> ColumnElement[bool]:
+    brand_key = literal(" ") + StationBrand.brand_key
+    branded = select(StationBrand.station_id).where(brand_key.contains(f" {word}", autoescape=True))
+    return or_(
+        (literal(" ") + Station.address_key).contains(f" {word}", autoescape=True),
+        (literal(" ") + Station.town_key).contains(f" {word}", autoescape=True),
+        Station.zip_code.startswith(word, autoescape=True),
+        Station.id.in_(branded),
+    )

@@ -1,0 +1,176 @@
+"""What may be asked of stations besides a place, on stations made by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from known_stations import CENTRE, E10, GAZOLE, add_price, add_station, add_stock_out
+from sqlalchemy import Connection, Engine, insert, update
+from test_nearby import FIGURE, list_ids
+
+from db import begin_writing
+from models import Station, StationBrand, make_town_key
+from prices.nearby import list_fuel_prices, list_nearby_prices, list_price_rows
+from stations.filters import StationFilters, split_words
+
+ALWAYS = "|".join(["00:00-24:00"] * 7)
+MORNINGS = "|".join(["06:00-12:00"] * 7)
+TEN = datetime(2026, 3, 10, 9, 0, tzinfo=UTC)  # ten o'clock in Paris
+NOON = TEN + timedelta(hours=2)
+
+
+def add_selling(connection: Connection, station_id: int, price: int = 1800, **values: Any) -> None:
+    """Add a station that sells E10."""
+    if "address" in values:
+        values["address_key"] = make_town_key(values["address"])
+    add_station(connection, station_id, **values)
+    add_price(connection, station_id, price)
+
+
+def list_filtered(connection: Connection, *, fuel_id: int | None = E10, **filters: Any) -> list[int]:
+    return list_ids(list_nearby_prices(connection, FIGURE, fuel_id, filters=StationFilters(**filters)))
+
+
+def test_roads_and_motorways_are_told_apart(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1)
+        add_selling(connection, 2, is_motorway=True)
+        assert list_filtered(connection, roads="all") == [1, 2]
+        assert list_filtered(connection, roads="road") == [1]
+        assert list_filtered(connection, roads="motorway") == [2]
+
+
+def test_open_now_is_judged_by_the_hours_and_an_automat_is_always_open(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, opening_hours=ALWAYS)
+        add_selling(connection, 2, opening_hours=MORNINGS)
+        add_selling(connection, 3, opening_hours=MORNINGS, has_automat=True)
+        add_selling(connection, 4, opening_hours=None)
+        add_selling(connection, 5, opening_hours=None, has_automat=True)
+        assert list_filtered(connection, open_at=TEN) == [1, 2, 3, 5]
+        assert list_filtered(connection, open_at=NOON) == [1, 3, 5]
+        assert list_filtered(connection, has_automat=True) == [3, 5]
+
+
+def test_all_services_asked_for_must_be_there_and_one_is_not_taken_for_another(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, services="|1|7|12|")
+        add_selling(connection, 2, services="|7|")
+        add_selling(connection, 3, services="|17|2|")
+        assert list_filtered(connection, services=(7,)) == [1, 2]
+        assert list_filtered(connection, services=(7, 12)) == [1]
+        assert list_filtered(connection, services=(1,)) == [1]
+
+
+def test_in_stock_leaves_out_who_has_run_out_of_the_fuel_or_of_every_fuel(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1)
+        add_selling(connection, 2)
+        add_stock_out(connection, 2)
+        add_price(connection, 2, 1700, GAZOLE)
+        add_selling(connection, 3)
+        add_stock_out(connection, 3)
+        add_station(connection, 4)  # sells nothing at all
+        assert list_filtered(connection) == [1, 2, 3]
+        assert list_filtered(connection, in_stock=True) == [1]
+        assert list_filtered(connection, fuel_id=None) == [1, 2, 3, 4]
+        assert list_filtered(connection, fuel_id=None, in_stock=True) == [1, 2]
+
+
+def test_each_word_begins_a_word_of_address_town_or_brand_or_the_postcode(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, address="12 Rue de la Gare", town="Bourges", town_key="bourges", zip_code="18000")
+        add_selling(connection, 2, address="Place de la Gare", town="Guéret", town_key="gueret", zip_code="23000")
+        add_selling(connection, 3, address="Route des Garennes", town="Bourges", town_key="bourges", zip_code="18000")
+        connection.execute(
+            insert(StationBrand).values(station_id=2, brand="Intermarché Super", brand_key="intermarche super", name="")
+        )
+        for text, expected in {
+            "rue de la gare bourges": [1],
+            "Gare": [1, 2, 3],
+            "arennes": [],
+            "gar": [1, 2, 3],
+            "la GARE 23": [2],
+            "intermarché gare": [2],
+            "super": [2],
+            "ourges": [],
+            "100% _gare": [],
+        }.items():
+            assert list_filtered(connection, words=split_words(text)) == expected, text
+
+
+@pytest.mark.parametrize(("text", "words"), [("", ()), (" ,;-' ", ()), ("St-Étienne st", ("saint", "etienne"))])
+def test_a_text_is_split_into_the_words_that_addresses_are_searched_by(text: str, words: tuple[str, ...]) -> None:
+    assert split_words(text) == words
+
+
+def test_a_long_text_is_cut_to_a_few_words() -> None:
+    assert len(split_words("a b c d e f g h i j k l" * 1000)) == 8
+
+
+def test_any_of_the_brands_will_do(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, key in ((1, "esso"), (2, "total"), (3, "avia")):
+            add_selling(connection, station_id)
+            values = {"station_id": station_id, "brand": key.title(), "brand_key": key, "name": ""}
+            connection.execute(insert(StationBrand).values(values))
+        assert list_filtered(connection, brands=("esso", "avia")) == [1, 3]
+
+
+def test_without_a_place_prices_are_compared_with_the_median_of_the_country(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, 1700, address="Rue A")
+        add_selling(connection, 2, 1740, address="Rue B")
+        national = list_nearby_prices(connection, FIGURE, E10)
+        assert national.median_milli_eur == FIGURE.median_milli_eur == 1800
+        assert [row.difference_milli_eur for row in national.rows] == [-100, -60]
+        assert [row.distance_km for row in national.rows] == [None, None]
+        named = list_nearby_prices(connection, FIGURE, E10, filters=StationFilters(words=("rue",)))
+        assert named.median_milli_eur == 1700
+
+
+def test_without_a_fuel_every_station_is_there_unpriced_and_the_nearest_first(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_station(connection, 1, 3.0)
+        add_station(connection, 2, 1.0)
+        add_price(connection, 1, 1700)
+        nearby = list_nearby_prices(
+            connection, None, None, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=10, filters=StationFilters()
+        )
+    assert [(row.station_id, row.rank, row.price_milli_eur, row.tier) for row in nearby.rows] == [
+        (2, "unpriced", None, None),
+        (1, "unpriced", None, None),
+    ]
+
+
+def test_own_stations_are_compared_with_a_given_median_and_the_gone_are_left_out(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, 1700)
+        add_station(connection, 2)
+        add_selling(connection, 3)
+        connection.execute(update(Station).where(Station.id == 3).values(left_feed_at=TEN))
+        rows = list_price_rows(connection, FIGURE, E10, [1, 2, 3, 4], 1800)
+        assert {id_: (row.rank, row.difference_milli_eur) for id_, row in rows.items()} == {
+            1: ("fresh", -100),
+            2: ("unpriced", None),
+        }
+        assert list_price_rows(connection, FIGURE, E10, [], 1800) == {}
+
+
+def test_all_fuels_of_some_stations_are_read_at_once(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, 1790)
+        add_price(connection, 1, 1600, GAZOLE)
+        add_station(connection, 2)
+        add_stock_out(connection, 2)
+        rows = list_fuel_prices(connection, {E10: FIGURE}, [2, 1, 9])
+    assert {
+        id_: [(row.fuel_id, row.price_milli_eur, row.standing, row.is_out) for row in found]
+        for id_, found in rows.items()
+    } == {
+        1: [(GAZOLE, 1600, "old", False), (E10, 1790, "fresh", False)],
+        2: [(E10, None, None, True)],
+        9: [],
+    }

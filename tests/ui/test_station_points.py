@@ -1,0 +1,207 @@
+"""The route of the map's points: what it answers, when it answers that nothing changed, and what it refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from sqlalchemy import update
+
+import etl
+from db import begin_writing, open_engine, prepare_database
+from feed.generator import FeedRecipe, write_feed
+from models import FeedState, Price
+from prices.figures import list_national_figures
+from prices.nearby import list_nearby_prices
+from settings import Settings
+from stations.filters import StationFilters
+from ui.reading import get_engine
+from ui.station_points import Answer, answer_points
+from ui.station_search import LastAnswers, StationSearch, find_slot, read_search, write_query
+
+E10 = 5
+
+
+@pytest.fixture
+def country(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """The pages' database, with three hundred stations in it."""
+    archive = tmp_path / "feed.zip"
+    write_feed(archive, FeedRecipe(newest_at=datetime.now(UTC), stations=300, first_id=1_000_001))
+    settings = settings.model_copy(update={"feed_url": str(archive)})
+    engine = open_engine(settings.database)
+    prepare_database(engine)
+    assert etl.run_load(settings, engine).is_success
+    engine.dispose()
+    st.cache_resource.clear()
+    yield settings
+    st.cache_resource.clear()
+
+
+def ask(headers: dict[str, str] | None = None, **query: str) -> Answer:
+    return answer_points(query, headers or {})
+
+
+def list_ids(answer: Answer) -> list[int]:
+    return [point["id"] for point in json.loads(answer.body)]
+
+
+@pytest.mark.parametrize(
+    ("query", "search"),
+    [
+        ({}, {"fuel_id": None}),
+        ({"fuel": "5"}, {"fuel_id": E10}),
+        ({"fuel": "1", "at": "45.75,4.85", "radius": "50"}, {"fuel_id": 1, "place": (45.75, 4.85, 50.0)}),
+        ({"fuel": "5", "zip": "69,13"}, {"fuel_id": E10, "zip_prefixes": ("69", "13")}),
+        ({"fuel": "5", "road": "motorway", "stock": "1"}, {"fuel_id": E10, "roads": "motorway", "in_stock": True}),
+        ({"fuel": "5", "words": "Rue paris"}, {"fuel_id": E10, "words": ("rue", "paris")}),
+        ({"automat": "1", "services": "1"}, {"fuel_id": None, "has_automat": True, "services": (1,)}),
+        ({"open": "1773144000"}, {"fuel_id": None, "open_at": datetime(2026, 3, 10, 12, tzinfo=UTC)}),
+    ],
+    ids=str,
+)
+def test_the_points_are_the_stations_of_the_list_the_cheapest_drawn_last(
+    country: Settings, query: dict[str, str], search: dict[str, object]
+) -> None:
+    wanted = dict(search)
+    fuel_id, place = wanted.pop("fuel_id"), wanted.pop("place", (None, None, None))
+    zip_prefixes = wanted.pop("zip_prefixes", ())
+    with get_engine().connect() as connection:
+        nearby = list_nearby_prices(
+            connection,
+            list_national_figures(connection).get(fuel_id or 0),
+            fuel_id,
+            latitude=place[0],
+            longitude=place[1],
+            radius_km=place[2],
+            zip_prefixes=zip_prefixes,
+            filters=StationFilters(**wanted),
+        )
+    assert nearby.rows
+    assert list_ids(ask(**query)) == [row.station_id for row in reversed(nearby.rows)]
+
+
+def test_a_point_says_where_it_is_what_it_costs_and_nothing_else(country: Settings) -> None:
+    french, english = (json.loads(ask(fuel="5", lang=language).body)[-1] for language in ("fr", "en"))
+    assert set(french) == {"id", "position", "color", "label"}
+    assert french["label"].split("\n")[0].endswith("\u00a0€")
+    assert english["label"].startswith("€")
+
+
+def test_who_has_the_answer_is_told_so_until_the_next_load(country: Settings) -> None:
+    first = ask(fuel="5")
+    assert first.status == 200
+    assert first.headers["Cache-Control"] == "public, max-age=600"
+    known = {"if-none-match": f'"x", {first.headers["ETag"]}'}
+    again = ask(known, fuel="5")
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert ask(known, fuel="1").status == 200
+    assert ask(known, fuel="5", lang="en").status == 200
+    with begin_writing(get_engine()) as connection:
+        connection.execute(update(FeedState).values(loaded_at=datetime.now(UTC) + timedelta(minutes=1)))
+        connection.execute(update(Price).values(price=1234))
+    after = ask(known, fuel="5")
+    assert after.status == 200
+    assert b"1,234" in after.body
+
+
+def test_an_answer_is_compressed_for_those_who_take_it(country: Settings) -> None:
+    plain = ask(fuel="5")
+    packed = ask({"accept-encoding": "deflate, gzip, br"}, fuel="5")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 2
+    assert "Content-Encoding" not in plain.headers
+    assert "Content-Encoding" not in ask({"accept-encoding": "gzip;q=0, br"}, fuel="5").headers
+    assert plain.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"fuel": "7"}, "fuel must be a whole number from 1 to 6"),
+        ({"fuel": "E10"}, "fuel must be a whole number from 1 to 6"),
+        ({"fuel": "٣"}, "fuel must be a whole number from 1 to 6"),
+        ({"at": "91,0", "radius": "10"}, "at must be a latitude and a longitude"),
+        ({"at": "45,4"}, "at and radius go together"),
+        ({"radius": "10"}, "at and radius go together"),
+        ({"at": "45,4", "radius": "51"}, "radius must be a whole number from 1 to 50"),
+        ({"zip": "69,"}, "zip can't be read"),
+        ({"zip": "%"}, "zip can't be read"),
+        ({"services": "1,x"}, "services can't be read"),
+        ({"services": ",".join(map(str, range(41)))}, "services can't be read"),
+        ({"road": "sea"}, "road must be one of all, road, motorway"),
+        ({"open": "now"}, "open must be a whole number"),
+        ({"open": "99999999999"}, "open must be a whole number"),
+        ({"automat": "yes"}, "automat must be 1 or left out"),
+        ({"words": "--"}, "words must hold a letter or a digit"),
+        ({"words": "a" * 201}, "a parameter is too long"),
+        ({"lang": "de"}, "lang must be one of fr, en"),
+        ({"user": "1"}, "unknown parameter: 'user'"),
+    ],
+    ids=str,
+)
+def test_what_can_t_be_read_is_refused_with_a_sentence(
+    country: Settings, query: dict[str, str], complaint: str
+) -> None:
+    answer = ask(**query)
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"].startswith(complaint)
+
+
+def test_before_the_first_load_there_are_no_points(settings: Settings) -> None:
+    st.cache_resource.clear()
+    assert json.loads(ask(fuel="5").body) == []
+    st.cache_resource.clear()
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        StationSearch(),
+        StationSearch(E10, (45.75, -4.85), 20),
+        StationSearch(
+            None,
+            zip_prefixes=("200", "201"),
+            filters=StationFilters(
+                ("rue", "gare"), "road", find_slot(datetime.now(UTC)), True, (3, 12), True, ("esso", "total access")
+            ),
+        ),
+    ],
+    ids=str,
+)
+def test_a_search_comes_back_from_its_address(search: StationSearch) -> None:
+    from urllib.parse import parse_qsl
+
+    assert read_search(dict(parse_qsl(write_query(search, "1.0", "fr")))) == search
+
+
+def test_only_the_last_answers_are_kept_and_each_is_made_once() -> None:
+    answers, made = LastAnswers(2), []
+
+    def find(key: int) -> int:
+        return answers.find(key, lambda: made.append(key) or key)
+
+    assert [find(key) for key in (1, 2, 1, 3, 1, 2)] == [1, 2, 1, 3, 1, 2]
+    assert made == [1, 2, 3, 2]
+
+
+def test_what_many_ask_for_at_once_is_made_once() -> None:
+    answers, made, everyone = LastAnswers(2), [], threading.Barrier(4)
+
+    def ask_with_others() -> None:
+        everyone.wait()
+        answers.find("key", lambda: made.append(1) or 1)
+
+    threads = [threading.Thread(target=ask_with_others) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]

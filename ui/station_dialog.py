@@ -1,0 +1,78 @@
+"""A station in a dialog, opened by a click on a map or in a list, with the way into one's own list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from errors import StationUnknown
+from prices.figures import NationalFigure
+from prices.freshness import Freshness
+from prices.nearby import FuelRow, list_station_prices
+from stations.details import StationDetails, get_station
+from stations.favourites import Favourite
+from ui.access import PAGES
+from ui.formats import escape, format_day
+from ui.freshness import count_ages_from
+from ui.own_stations import show_add_form
+from ui.price_table import make_directions_link, name_station
+from ui.reading import open_reading
+from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
+from ui.texts import _
+
+
+def show_asked_station(
+    freshness: Freshness, figures: Mapping[int, NationalFigure], favourites: Sequence[Favourite]
+) -> None:
+    """Open the dialog of the station that was just clicked on; once, so that closing it is the end of it."""
+    st.session_state.pop("list_changed", None)
+    station_id = st.session_state.pop("open_station", None)
+    if station_id is None:
+        return
+    with open_reading() as connection:
+        try:
+            station = get_station(connection, station_id)
+        except StationUnknown:
+            st.toast(_("This station is not in the national feed, or no longer."), icon=":material/error:")
+            return
+        prices = list_station_prices(connection, station.id, figures)
+    st.dialog(escape(name_station(station.address, station.town)), width="medium")(_show_station)(
+        station, prices, freshness, favourites
+    )
+
+
+def _show_station(
+    station: StationDetails, prices: tuple[FuelRow, ...], freshness: Freshness, favourites: Sequence[Favourite]
+) -> None:
+    """Draw the inside of the dialog, which runs again by itself when something in it is used."""
+    st.session_state.pop("open_station", None)
+    if st.session_state.pop("list_changed", False):
+        st.rerun()
+    now = datetime.now(UTC)
+    st.markdown(describe_place(station))
+    if station.left_feed_at is not None:
+        st.warning(
+            _("It has been missing since {day}, so there are no prices of it.").format(
+                day=format_day(station.left_feed_at)
+            ),
+            title=_("This station is no longer in the national feed"),
+        )
+    show_opening(station, now)
+    show_add_form(station, favourites, "dialog")
+    show_prices(prices, freshness, count_ages_from(freshness, now))
+    show_hours(station, now)
+    show_services(station)
+    with st.container(horizontal=True):
+        st.link_button(
+            _("Directions"),
+            make_directions_link(station.latitude, station.longitude),
+            icon=":material/directions:",
+        )
+        st.page_link(
+            PAGES / "station.py",
+            label=_("The page of this station"),
+            icon=":material/ev_station:",
+            query_params={"id": str(station.id)},
+        )

@@ -1,0 +1,132 @@
+"""The points of the map that chooses stations: the answer of a route, so that they don't travel inside of a page."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from textwrap import wrap
+from typing import Any
+
+import streamlit as st
+from sqlalchemy import Connection
+
+from errors import SearchRefused
+from prices.freshness import get_freshness
+from prices.nearby import PriceRow
+from translations import LANGUAGES
+from ui.formats import format_price
+from ui.reading import open_reading
+from ui.station_map import TIER_COLORS, UNRANKED_COLOR
+from ui.station_search import MAX_ANSWERS, LastAnswers, StationSearch, find_stations, read_search, write_query
+from ui.texts import get_language
+
+ADDRESS = "/stations.json"
+KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
+LINE_LENGTH = 20  # of a label: near the rim of the map the rest of a line is cut off
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the route answers: a status, headers and a body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a search as JSON, plain and compressed."""
+
+    plain: bytes
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The JSON in gzip's form."""
+        return gzip.compress(self.plain, 5, mtime=0)
+
+
+@st.cache_resource(show_spinner=False)
+def get_points() -> LastAnswers:
+    """Return the points of the whole country that this process keeps."""
+    return LastAnswers(MAX_ANSWERS)
+
+
+def make_points_link(search: StationSearch, edition: str, language: str) -> str:
+    """Return the address of the points of a search."""
+    return f"{ADDRESS}?{write_query(search, edition, language)}"
+
+
+def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+    """Answer a request for points, by the query of its address and its headers; it reads the database.
+
+    Nothing in it is of a person: two who ask for the same get the same.
+    """
+    try:
+        search = read_search(query)
+        language = query.get("lang", LANGUAGES[0])
+        if language not in LANGUAGES:
+            raise SearchRefused(f"lang must be one of {', '.join(LANGUAGES)}")
+    except SearchRefused as error:
+        return Answer(400, {"Content-Type": "application/json"}, json.dumps({"error": str(error)}).encode())
+    with open_reading() as connection:
+        freshness = get_freshness(connection)
+        edition = "" if freshness is None else freshness.edition
+        key = write_query(search, edition, language)
+        kept = {
+            "ETag": f'W/"{hashlib.sha256(key.encode()).hexdigest()[:32]}"',
+            "Cache-Control": f"public, max-age={KEEP_SECONDS}",
+            "Vary": "Accept-Encoding",
+        }
+        if _knows(headers.get("if-none-match", ""), kept["ETag"]):
+            return Answer(304, kept)
+        points = _find_points(connection, edition, search, language)
+    kept["Content-Type"] = "application/json"
+    if "gzip" in headers.get("accept-encoding", "").replace(" ", "").replace("gzip;q=0,", "").split(","):
+        return Answer(200, {**kept, "Content-Encoding": "gzip"}, points.compressed)
+    return Answer(200, kept, points.plain)
+
+
+def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
+    """Return what is said of a station under the mouse: the price first, in short lines."""
+    price, name = row.price_milli_eur, own_name or row.address or row.town
+    lines = [] if price is None else [_write_price(price, language or get_language())]
+    for text in ("" if own_name else row.brand, name, "" if row.town in name else row.town):
+        lines += [text] if len(text) <= LINE_LENGTH else wrap(text, LINE_LENGTH, break_on_hyphens=False)
+    # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
+    return "\n".join(filter(None, lines)).replace("@@", "@\u2060@")
+
+
+def make_point(row: PriceRow, label: str) -> dict[str, Any]:
+    """Return a station as a record of a layer."""
+    return {
+        "id": row.station_id,
+        "position": [round(row.longitude, 5), round(row.latitude, 5)],
+        "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
+        "label": label,
+    }
+
+
+def _find_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Points:
+    def make() -> Points:
+        rows = find_stations(connection, edition, search).rows if edition else ()
+        # The cheapest last: they are drawn over the others.
+        points = [make_point(row, make_label(row, language=language)) for row in reversed(rows)]
+        return Points(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
+
+    return get_points().find((edition, search, language), make) if search.is_national else make()
+
+
+@lru_cache(maxsize=4096)
+def _write_price(milli_eur: int, language: str) -> str:
+    """Write a price; thousands of stations ask a few hundred of them."""
+    return format_price(milli_eur, language)
+
+
+def _knows(if_none_match: str, etag: str) -> bool:
+    known = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    return "*" in known or etag.removeprefix("W/") in known

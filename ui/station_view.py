@@ -1,0 +1,161 @@
+"""What there is to say of one station: its road, prices, stock-outs, opening hours and services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from models import FUEL_NAMES, make_town_key
+from prices.freshness import Freshness
+from prices.nearby import FuelRow
+from stations.details import StationDetails
+from stations.opening_hours import Day, find_opening, is_whole_day
+from ui.formats import (
+    PARIS,
+    escape,
+    format_age,
+    format_clock,
+    format_day,
+    format_hour,
+    format_instant,
+    format_price,
+    get_weekday,
+    list_weekdays,
+)
+from ui.service_names import name_service
+from ui.texts import _
+
+
+def describe_place(station: StationDetails) -> str:
+    """Say where the station lies: its town and road, after its brand and name as far as these are known."""
+    texts = [station.brand, station.name if make_town_key(station.name) != make_town_key(station.brand) else ""]
+    road = _("on a motorway") if station.is_motorway else _("on a road")
+    return " · ".join(
+        [*(escape(text) for text in texts if text), f"{escape(station.zip_code)} {escape(station.town)}", road]
+    )
+
+
+def show_opening(station: StationDetails, now: datetime) -> None:
+    """Draw whether it is open now."""
+    opening = find_opening(station.week, now)
+    with st.container(horizontal=True, gap="small"):
+        if opening.is_open:
+            until = _write_change(opening.changes_at, now)
+            st.badge(
+                _("Open now, until {time}").format(time=until) if until else _("Open day and night"),
+                icon=":material/check_circle:",
+                color="green",
+            )
+        elif opening.is_open is False:
+            at = _write_change(opening.changes_at, now)
+            st.badge(
+                _("Closed now, opens {time}").format(time=at) if at else _("Closed"),
+                icon=":material/cancel:",
+                color="orange",
+            )
+        else:
+            st.badge(_("Opening hours not known"), icon=":material/help:", color="gray")
+        if station.has_automat:
+            st.badge(_("Card automat day and night"), icon=":material/credit_card:", color="blue")
+
+
+def _write_change(at: datetime | None, now: datetime) -> str:
+    """Write when it opens or closes: the hour, with the day before it when it is not today."""
+    if at is None:
+        return ""
+    local = at.astimezone(PARIS)
+    is_today = local.date() == now.astimezone(PARIS).date()
+    return format_hour(at) if is_today else f"{get_weekday(at)} {format_hour(at)}"
+
+
+def show_prices(rows: tuple[FuelRow, ...], freshness: Freshness, age_from: datetime) -> None:
+    """Draw the prices of its fuels, and their stock-outs."""
+    st.subheader(_("Prices"), anchor=False)
+    if not rows:
+        st.info(_("This station reports no price and no stock-out."), icon=":material/money_off:")
+        return
+    st.table(
+        pd.DataFrame(
+            {
+                _("Fuel"): [f"**{FUEL_NAMES[row.fuel_id]}**" for row in rows],
+                _("Price"): [_write_price(row) for row in rows],
+                _("Reported"): [_write_report(row, age_from) for row in rows],
+            }
+        ),
+        border="horizontal",
+        hide_index=True,
+        alt=_("Prices of this station by fuel"),
+    )
+    if any(row.is_out for row in rows) and freshness.stock_outs_at not in (None, freshness.loaded_at):
+        st.caption(
+            _("Stock-outs as of {instant}; the feed loaded since says nothing of them.").format(
+                instant=format_instant(freshness.stock_outs_at)
+            )
+        )
+
+
+def _write_price(row: FuelRow) -> str:
+    if row.price_milli_eur is None:
+        return "–"
+    price = format_price(row.price_milli_eur)
+    return f"**{price}**" if row.standing == "fresh" and not row.is_out else f":gray[{price}]"
+
+
+def _write_report(row: FuelRow, age_from: datetime) -> str:
+    parts = [format_age(row.updated_at, age_from)] if row.updated_at is not None else []
+    notes = [_write_stock_out(row)] if row.is_out else []
+    if row.standing == "old":
+        notes.append(_("old price"))
+    if row.standing == "implausible":
+        notes.append(_("implausible price"))
+    return "  \n".join([*parts, *(f":orange-badge[{note}]" for note in notes)])
+
+
+def _write_stock_out(row: FuelRow) -> str:
+    if row.out_since is None:
+        return _("no longer sold") if row.is_out_for_good else _("out of stock")
+    day = format_day(row.out_since)
+    if row.is_out_for_good:
+        return _("no longer sold since {day}").format(day=day)
+    return _("out of stock since {day}, temporarily").format(day=day)
+
+
+def show_hours(station: StationDetails, now: datetime) -> None:
+    """Draw its week."""
+    st.subheader(_("Opening hours"), anchor=False)
+    if station.week is None:
+        st.caption(_("The station says nothing of its opening hours."))
+        return
+    today = now.astimezone(PARIS).weekday()
+    days = [f"**{name}**" if index == today else name for index, name in enumerate(list_weekdays())]
+    hours = [f"**{_write_day(day)}**" if index == today else _write_day(day) for index, day in enumerate(station.week)]
+    st.table(
+        pd.DataFrame({_("Day"): days, _("Open"): hours}),
+        border="horizontal",
+        hide_index=True,
+        hide_header=True,
+        alt=_("Opening hours by day"),
+    )
+    if station.has_automat and not all(map(is_whole_day, station.week)):
+        st.caption(_("Outside these hours, the card automat sells fuel day and night."))
+
+
+def _write_day(day: Day | None) -> str:
+    if day is None:
+        return _("not known")
+    if not day:
+        return _("closed")
+    if is_whole_day(day):
+        return _("day and night")
+    return ", ".join(f"{format_clock(opens)} – {format_clock(closes)}" for opens, closes in day)
+
+
+def show_services(station: StationDetails) -> None:
+    """Draw what it offers besides fuel."""
+    st.subheader(_("Services"), anchor=False)
+    if not station.services:
+        st.caption(_("The station names no services."))
+        return
+    st.markdown(" ".join(f":gray-badge[{escape(name_service(name))}]" for name in station.services))
