@@ -283,9 +283,9 @@ def _sort_by(favourites: Sequence[Favourite], towns: Mapping[int, str]) -> None:
 def _note(text: str | None, where: str) -> None:
     """Remember what a change did, for the section; the page is to be drawn again, and a dialog closed."""
     st.session_state.pop("removed_station", None)
-    st.session_state["list_note"] = None if text is None else ("success", text)
     st.session_state["list_changed"] = True
-    # Said beside the page too: what was changed in a dialog stands in a section that may be out of sight.
+    # What was changed elsewhere is said beside the page: the section may be out of sight.
+    st.session_state["list_note"] = ("success", text) if text is not None and where == "own" else None
     st.session_state["list_toast"] = None if where == "own" else text
 
 

@@ -17,7 +17,7 @@ from etl import LOCK_FILE
 from models import EtlRun
 from settings import VERSION, Settings
 
-PAGES = ["landing", "station", "login", "register", "recover", "privacy", "about"]
+PAGES = ["landing", "choose", "station", "login", "register", "recover", "privacy", "about"]
 
 
 @pytest.fixture
