@@ -12,7 +12,7 @@ from accounts.limits import forget_failures, hash_subject
 from accounts.messages import queue_message
 from accounts.profile import get_profile, require_own_password
 from db import begin_writing
-from models import FUEL_NAMES, Credential, LoginSession, OutboxMail, User, VerificationCode
+from models import FUEL_NAMES, Credential, CustomStation, LoginSession, OutboxMail, User, VerificationCode
 from settings import Settings
 
 
@@ -34,6 +34,11 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             VerificationCode.user_id == user_id
         )
     )
+    stations = connection.execute(
+        select(CustomStation.station_id, CustomStation.custom_name, CustomStation.added_at)
+        .where(CustomStation.user_id == user_id)
+        .order_by(CustomStation.position)
+    )
     return {
         "account": {
             "id": profile.id,
@@ -51,6 +56,10 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             "km_per_year": profile.km_per_year,
             "tank_litres": profile.tank_litres,
         },
+        "stations_kept": [
+            {"station_id": station.station_id, "name": station.custom_name, "since": station.added_at.isoformat()}
+            for station in stations
+        ],
         "logged_in_browsers": [
             {
                 "browser": session.browser,

@@ -13,8 +13,8 @@ from stations.geography import compute_distance_km
 from stations.places import Place
 from ui.access import PAGES
 from ui.authentication import get_driver
-from ui.formats import escape, format_count, format_instant, format_price
-from ui.freshness import count_ages_from, get_shown_freshness, show_state
+from ui.formats import escape, format_count, format_price
+from ui.freshness import count_ages_from, get_shown_freshness, show_load_times, show_state
 from ui.place_search import (
     FUELS,
     RADII_KM,
@@ -53,12 +53,7 @@ def main() -> None:
     show_national(figures)
     if get_driver() is None:
         show_account_offer()
-    if freshness.newest_report_at is not None:
-        st.caption(
-            _("Last load: {loaded} · newest report: {newest} (Paris time)").format(
-                loaded=format_instant(freshness.loaded_at), newest=format_instant(freshness.newest_report_at)
-            )
-        )
+    show_load_times(freshness)
 
 
 def show_search() -> None:
@@ -141,6 +136,7 @@ def show_account_offer() -> None:
         with st.container(horizontal=True):
             st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
             st.page_link(PAGES / "login.py", label=_("Log in"), icon=":material/login:")
+            st.page_link(PAGES / "dashboard.py", label=_("Try it without an account"), icon=":material/star:")
 
 
 def show_national(figures: dict[int, NationalFigure]) -> None:

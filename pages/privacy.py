@@ -13,8 +13,8 @@ from ui.texts import _
 st.title(_("What is kept about you, and why"), anchor=False)
 st.markdown(
     _(
-        "Without an account, nothing is kept about you. With one, this is all; you can download it and delete it on "
-        "your profile."
+        "Without an account, nothing is kept about you: stations that you try are in your tab and its address alone. "
+        "With an account, this is all; you can download it and delete it on your profile."
     )
 )
 rows = (
@@ -28,6 +28,11 @@ rows = (
         _("Fuels you follow, consumption, kilometres, tank"),
         _("to show your prices and what they save"),
         _("until you change them"),
+    ),
+    (
+        _("Stations you keep: the station, the name you gave it, since when"),
+        _("to show you their prices"),
+        _("until you remove them"),
     ),
     (
         _("Log-ins: since when, last used, name of the browser"),

@@ -259,8 +259,8 @@ def show_leaving(profile: Profile) -> None:
         st.subheader(_("Delete the account"), anchor=False)
         st.markdown(
             _(
-                "Your account, your fuels, your vehicle and every log-in are deleted at once and for good. One last "
-                "mail confirms it."
+                "Your account, your stations, your fuels, your vehicle and every log-in are deleted at once and for "
+                "good. One last mail confirms it."
             )
         )
         st.text_input(

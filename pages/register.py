@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from accounts.registration import DEFAULT_FUELS, Registration, check_registration, register
+from accounts.registration import Registration, check_registration, register
 from errors import AccountError, EmailTaken, UsernameTaken
 from models import FUEL_NAMES
 from ui.access import PAGES, return_to_page
 from ui.account_forms import show_code_form, show_field_error, word_error
 from ui.authentication import begin_session, get_driver, get_secret_key
+from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.texts import _, get_language
 from ui.visitor import get_address
@@ -45,7 +46,7 @@ def main() -> None:
             _("Fuels you follow"),
             list(FUEL_NAMES),
             selection_mode="multi",
-            default=list(DEFAULT_FUELS),
+            default=list(get_tried_fuels()),
             format_func=FUEL_NAMES.__getitem__,
             key="register_fuels",
             wrap=True,

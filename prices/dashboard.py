@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
 from models import GasType, Price, Station, StockOut
 from prices.figures import NationalFigure
@@ -23,8 +24,9 @@ AGING = timedelta(days=7)  # from this age on a report is marked
 class FavouritePrice:
     """The price of one fuel at one of a driver's own stations; prices and differences in thousandths of a euro a litre.
 
-    `to_dearest_milli_eur` (never above 0) and `to_median_milli_eur` compare it with the dearest of the own stations
-    and with the median within 10 km of this one; None where the price can't be compared. `is_closed`: closed now, and
+    `to_dearest_milli_eur` (never above 0; None where there is no other to compare with) and `to_median_milli_eur`
+    compare it with the dearest of the own stations and with the median within 10 km of this one; None where the price
+    can't be compared. `is_closed`: closed now, and
     without an automat that sells all the same.
     """
 
@@ -88,40 +90,50 @@ def make_dashboard(
         rows = [
             _make_row(row, by_id[row.id], figures.get(fuel_id), around.get((row.id, fuel_id)), row.id in closed)
             for row in found
-            if row.gastype_id == fuel_id and row.left_feed_at is None and (row.price is not None or row.is_out)
+            if row.gastype_id == fuel_id and row.left_feed_at is None and _is_sold(row)
         ]
         blocks.append(FuelBlock(fuel_id, _compare(rows)))
     gone = {row.id for row in found if row.left_feed_at is not None}
     return Dashboard(tuple(blocks), tuple(by_id[id_] for id_ in by_id if id_ in gone))
 
 
+def _is_sold(row: Row[Any]) -> bool:
+    """Say whether a station sells a fuel, be it out of it just now: one that was given up is not sold."""
+    return row.price is not None or (row.is_out and not row.is_permanent)
+
+
 def _read_prices(connection: Connection, station_ids: list[int], fuel_ids: Sequence[int]) -> list[Row[Any]]:
-    """Read every pair of a station and a fuel, whether or not it has a price."""
+    """Read every pair of a station and a fuel, whether or not it has a price; without a fuel, the stations alone."""
     if not station_ids:
         return []
-    return list(
-        connection.execute(
-            select(
-                Station.id,
-                Station.address,
-                Station.town,
-                Station.latitude,
-                Station.longitude,
-                Station.opening_hours,
-                Station.has_automat,
-                Station.left_feed_at,
-                GasType.id.label("gastype_id"),
-                Price.price,
-                Price.updated_at,
-                StockOut.station_id.is_not(None).label("is_out"),
-                StockOut.began_at,
-                StockOut.is_permanent,
-            )
-            .join(GasType, GasType.id.in_(fuel_ids))
-            .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
-            .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
-            .where(Station.id.in_(station_ids))
+    return list(connection.execute(_select_prices(), {"station_ids": station_ids, "fuel_ids": list(fuel_ids)}))
+
+
+@cache
+def _select_prices() -> Select[*tuple[Any, ...]]:
+    """Build the query once: that takes longer than asking it."""
+    return (
+        select(
+            Station.id,
+            Station.address,
+            Station.town,
+            Station.latitude,
+            Station.longitude,
+            Station.opening_hours,
+            Station.has_automat,
+            Station.left_feed_at,
+            GasType.id.label("gastype_id"),
+            Price.price,
+            Price.updated_at,
+            StockOut.station_id.is_not(None).label("is_out"),
+            StockOut.began_at,
+            StockOut.is_permanent,
         )
+        .select_from(Station)
+        .outerjoin(GasType, GasType.id.in_(bindparam("fuel_ids", expanding=True)))
+        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
+        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
+        .where(Station.id.in_(bindparam("station_ids", expanding=True)))
     )
 
 
@@ -166,7 +178,7 @@ def _compare(rows: list[FavouritePrice]) -> tuple[FavouritePrice, ...]:
     )
     return tuple(
         replace(row, to_dearest_milli_eur=row.price_milli_eur - dearest)
-        if row.rank == "fresh" and row.price_milli_eur is not None
+        if len(fresh) > 1 and row.rank == "fresh" and row.price_milli_eur is not None
         else row
         for row in ranked
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from prices.dashboard import FavouritePrice, FuelBlock
 from stations.geography import compute_distance_km
@@ -42,8 +44,9 @@ class Vehicle:
 class Savings:
     """What always filling up at the cheapest of one's own stations saves in a year, and from which inputs.
 
-    Prices in thousandths of a euro per litre, savings in euros; negative where the cheapest is dearer than the median
-    nearby; None where there is none.
+    Prices in thousandths of a euro per litre, savings in euros. `own_eur` is against the average of the own stations,
+    None where there is but one; `nearby_eur` is against the median within 10 km of the cheapest, negative where the
+    cheapest is dearer, None where there is no median.
     """
 
     fuel_id: int
@@ -52,13 +55,13 @@ class Savings:
     average_milli_eur: float
     cheapest_milli_eur: int
     nearby_median_milli_eur: int | None
-    own_eur: float
+    own_eur: float | None
     nearby_eur: float | None
 
 
 @dataclass(frozen=True)
 class Detour:
-    """A fill-up at a station compared with one at the station nearest to where the driver starts.
+    """A fill-up at a station compared with one at the nearest station that is open.
 
     Distances by road, one way, in km; `gain_eur` is what is left after the fuel for the way, 0 for the nearest itself.
     `pays_up_to_km`: as far away as this its price pays; None where it never does, since it is no cheaper.
@@ -66,7 +69,6 @@ class Detour:
 
     row: FavouritePrice
     distance_km: float
-    cost_eur: float
     gain_eur: float
     pays_up_to_km: float | None
     is_nearest: bool
@@ -91,7 +93,7 @@ def compute_savings(block: FuelBlock, vehicle: Vehicle) -> Savings | None:
         average_milli_eur=float(average),
         cheapest_milli_eur=cheapest,
         nearby_median_milli_eur=around,
-        own_eur=litres * float(average - cheapest) / 1000,
+        own_eur=litres * float(average - cheapest) / 1000 if len(prices) > 1 else None,
         nearby_eur=None if around is None else litres * (around - cheapest) / 1000,
     )
 
@@ -99,40 +101,43 @@ def compute_savings(block: FuelBlock, vehicle: Vehicle) -> Savings | None:
 def compare_detours(
     block: FuelBlock, vehicle: Vehicle, litres: float, latitude: float, longitude: float
 ) -> tuple[Detour, ...]:
-    """Return what a fill-up of so many litres costs at each station from that point, way there and back, best first.
+    """Return what a fill-up of so many litres gains at each station from that point, way there and back, best first.
 
     The fuel burned on the way is paid at the price of the station it leads to: cost = price x (litres + 2 x distance x
-    consumption / 100).
+    consumption / 100). Stations so far away that the way burns the whole fill-up are left out, and those that are
+    closed now come last; the nearest is one of them only where no other is in reach.
     """
+    per_km = 2 * vehicle.consumption / 100
     ways = sorted(
-        (
-            (compute_distance_km(latitude, longitude, row.latitude, row.longitude) * ROAD_FACTOR, row)
-            for row in block.comparable
-        ),
-        key=lambda way: (way[0], way[1].price_milli_eur, way[1].station_id),
+        (way for way in _list_ways(block, latitude, longitude) if way.distance_km * per_km < litres),
+        key=lambda way: (way.row.is_closed, way.distance_km, way.price_eur, way.row.station_id),
     )
     if not ways:
         return ()
-    per_km = 2 * vehicle.consumption / 100
-    nearest_km, nearest = ways[0]
-    nearest_cost = _cost(nearest, litres, nearest_km, per_km)
-    detours = []
-    for distance_km, row in ways:
-        price = (row.price_milli_eur or 0) / 1000
-        cost = _cost(row, litres, distance_km, per_km)
-        is_cheaper = (row.price_milli_eur or 0) < (nearest.price_milli_eur or 0)
-        detours.append(
-            Detour(
-                row=row,
-                distance_km=distance_km,
-                cost_eur=cost,
-                gain_eur=nearest_cost - cost,
-                pays_up_to_km=(nearest_cost / price - litres) / per_km if is_cheaper else None,
-                is_nearest=row is nearest,
-            )
+    nearest = ways[0]
+    nearest_cost = nearest.price_eur * (litres + nearest.distance_km * per_km)
+    detours = [
+        Detour(
+            row=way.row,
+            distance_km=way.distance_km,
+            gain_eur=nearest_cost - way.price_eur * (litres + way.distance_km * per_km),
+            pays_up_to_km=(nearest_cost / way.price_eur - litres) / per_km
+            if way.price_eur < nearest.price_eur
+            else None,
+            is_nearest=way is nearest,
         )
-    return tuple(sorted(detours, key=lambda detour: (-detour.gain_eur, detour.distance_km)))
+        for way in ways
+    ]
+    return tuple(sorted(detours, key=lambda detour: (detour.row.is_closed, -detour.gain_eur, detour.distance_km)))
 
 
-def _cost(row: FavouritePrice, litres: float, distance_km: float, per_km: float) -> float:
-    return (row.price_milli_eur or 0) / 1000 * (litres + distance_km * per_km)
+class _Way(NamedTuple):
+    row: FavouritePrice
+    price_eur: float
+    distance_km: float
+
+
+def _list_ways(block: FuelBlock, latitude: float, longitude: float) -> Iterator[_Way]:
+    for row in block.comparable:
+        crow_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
+        yield _Way(row, (row.price_milli_eur or 0) / 1000, crow_km * ROAD_FACTOR)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from accounts.sessions import Driver
 from settings import ROOT
 from ui.authentication import get_driver
+from ui.place_search import SEARCH
+from ui.station_list import ADDRESS_KEY
 from ui.texts import _
 
 PAGES = ROOT / "pages"
+DEMO = (ADDRESS_KEY, "fuels")  # what a visitor tries, in the address; an account has its own
 
 
 def require_driver() -> Driver:
@@ -50,11 +55,16 @@ def remember_page(path: str) -> None:
 
 
 def return_to_page() -> None:
-    """Go back to where the visitor came from before logging in."""
+    """Go back to where the visitor came from before logging in; from a first page without a search, to the own one."""
     path, query = st.session_state.pop("return_to", ("", {}))
-    name = path if path in RETURN_PAGES else "landing"
-    st.switch_page(PAGES / f"{name}.py", query_params=query)
+    name = path if path in RETURN_PAGES else "landing" if is_search(query) else "dashboard"
+    st.switch_page(PAGES / f"{name}.py", query_params={key: query[key] for key in query if key not in DEMO})
+
+
+def is_search(query: Mapping[str, object]) -> bool:
+    """Say whether an address asks for prices nearby."""
+    return any(name in query for name in SEARCH)
 
 
 ACCOUNT_PAGES = ("login", "register", "recover")
-RETURN_PAGES = ("choose", "station", "about", "profile", "privacy")
+RETURN_PAGES = ("dashboard", "choose", "station", "about", "profile", "privacy")

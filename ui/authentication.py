@@ -120,7 +120,7 @@ def forget_session() -> None:
     """Forget, in this browser, a session that is over."""
     st.session_state.pop("session_id", None)
     st.session_state["driver"] = None
-    st.session_state["logged_out"] = True
+    st.session_state["logged_out"] = st.session_state["just_logged_out"] = True
     _write_cookie_later("", timedelta(seconds=-1))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
@@ -13,6 +14,7 @@ from babel.numbers import format_currency, format_decimal
 from ui.texts import _, get_language
 
 PARIS = ZoneInfo("Europe/Paris")
+CACHED = 4096  # results of each kind
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&\"'=^@])")
 # What becomes an emoji, an icon, a link, an address or an arrow after Markdown was read, whatever was escaped in it.
@@ -27,16 +29,29 @@ def escape(text: str) -> str:
 
 def format_price(milli_eur: int, language: str | None = None) -> str:
     """1739 -> "1,739 €" or "€1.739", in the language of this session or, outside of any, in the one named."""
-    language = language or _get_locale()
-    pattern = "#,##0.000\u00a0¤" if language == "fr" else "¤#,##0.000"
-    return format_currency(Decimal(milli_eur) / 1000, "EUR", pattern, locale=language, currency_digits=False)
+    return _write_price(milli_eur, language or _get_locale())
 
 
 def format_difference(milli_eur: int) -> str:
     """-42 -> "−4,2 c" (cents per litre, with a sign)."""
-    number = format_decimal(Decimal(abs(milli_eur)) / 10, "0.0", locale=_get_locale())
+    number = _write_tenths(abs(milli_eur), _get_locale())
     sign = "±" if milli_eur == 0 else "−" if milli_eur < 0 else "+"
     return _("{sign}{number} c").format(sign=sign, number=number)
+
+
+def format_euros(euros: float, *, has_cents: bool = False) -> str:
+    """45.5 -> "46 €" or "€46"; with cents, "45,50 €" or "€45.50". An amount below zero has a real minus sign."""
+    language = _get_locale()
+    number = "#,##0.00" if has_cents else "#,##0"
+    pattern = f"{number}\u00a0¤" if language == "fr" else f"¤{number}"
+    amount = Decimal(euros).quantize(Decimal("0.01" if has_cents else "1"), ROUND_HALF_UP)
+    sign = "−" if amount < 0 else ""
+    return sign + format_currency(abs(amount), "EUR", pattern, locale=language, currency_digits=False)
+
+
+def format_number(number: float) -> str:
+    """6.5 -> "6,5" or "6.5"; no digits that say nothing."""
+    return format_decimal(number, "#,##0.#", locale=_get_locale())
 
 
 def format_distance(kilometres: float) -> str:
@@ -55,7 +70,7 @@ def format_age(at: datetime, now: datetime) -> str:
     age = now - at
     if age < timedelta(minutes=1):
         return _("just now")
-    return format_timedelta(-age, granularity="minute", threshold=1.2, add_direction=True, locale=_get_locale())
+    return _write_age(round(age.total_seconds() / 60), _get_locale())
 
 
 def format_day(at: datetime) -> str:
@@ -88,6 +103,24 @@ def list_weekdays() -> list[str]:
 def get_weekday(at: datetime) -> str:
     """Return the name of the day of an instant in Paris, as inside a sentence."""
     return str(get_day_names("wide", locale=_get_locale())[at.astimezone(PARIS).weekday()])
+
+
+# Babel takes its time, and a page says the same prices and ages again and again.
+@lru_cache(maxsize=CACHED)
+def _write_price(milli_eur: int, locale: str) -> str:
+    pattern = "#,##0.000\u00a0¤" if locale == "fr" else "¤#,##0.000"
+    return format_currency(Decimal(milli_eur) / 1000, "EUR", pattern, locale=locale, currency_digits=False)
+
+
+@lru_cache(maxsize=CACHED)
+def _write_tenths(number: int, locale: str) -> str:
+    return format_decimal(Decimal(number) / 10, "0.0", locale=locale)
+
+
+@lru_cache(maxsize=CACHED)
+def _write_age(minutes: int, locale: str) -> str:
+    age = timedelta(minutes=-minutes)
+    return format_timedelta(age, granularity="minute", threshold=1.2, add_direction=True, locale=locale)
 
 
 def _get_locale() -> str:

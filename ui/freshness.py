@@ -39,6 +39,16 @@ def count_ages_from(freshness: Freshness | None, now: datetime) -> datetime:
     return freshness.newest_report_at
 
 
+def show_load_times(freshness: Freshness) -> None:
+    """Draw when the prices were loaded and how new the newest of them is."""
+    if freshness.newest_report_at is not None:
+        st.caption(
+            _("Last load: {loaded} · newest report: {newest} (Paris time)").format(
+                loaded=format_instant(freshness.loaded_at), newest=format_instant(freshness.newest_report_at)
+            )
+        )
+
+
 def show_state(freshness: Freshness | None) -> None:
     """Draw the banners about the data, and watch for newer ones."""
     is_running = etl.is_load_running(get_settings(), get_engine())
@@ -74,9 +84,14 @@ def show_state(freshness: Freshness | None) -> None:
 def _watch(freshness: Freshness | None, is_running: bool) -> None:
     shown = (freshness and freshness.loaded_at, is_running)
     is_soon = is_running or freshness is None or freshness.is_sample
+    is_first = True
 
     @st.fragment(run_every=POLL_SECONDS if is_soon else IDLE_POLL_SECONDS)
     def watch() -> None:
+        nonlocal is_first
+        if is_first:  # with the page itself, which has just asked
+            is_first = False
+            return
         # A page that is kept open keeps the loads going too.
         get_starter().ensure_running(get_settings())
         with open_reading() as connection:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from errors import CarburoamError
 from settings import ROOT
-from ui.access import remember_page
+from ui.access import PAGES, is_search, remember_page
 from ui.authentication import keep_cookie, restore_driver
 from ui.formats import escape
 from ui.freshness import read_freshness
@@ -38,72 +38,90 @@ except SQLAlchemyError:
 choose_language(driver)
 for_visitors: Visibility = "hidden" if driver is not None else "visible"
 for_drivers: Visibility = "visible" if driver is not None else "hidden"
-pages = ROOT / "pages"
+nearby: dict[str, Any] = {
+    "page": PAGES / "landing.py",
+    "title": _("Prices nearby"),
+    "icon": ":material/local_gas_station:",
+    "help": _("What fuel costs around a town, a postcode or where you are, cheapest first."),
+}
+own = st.Page(
+    PAGES / "dashboard.py",
+    title=_("My stations"),
+    icon=":material/star:",
+    help=_("The prices of your own stations, cheapest first, what that saves in a year, and whether a detour pays."),
+    default=driver is not None,
+)
+# The first page of a visitor is the search, that of a driver the own stations. A search that a driver shares says
+# /landing, so that address leads a visitor there too.
+first = (
+    [st.Page(**nearby, url_path="home", default=True), own, st.Page(**nearby, visibility="hidden")]
+    if driver is None
+    else [own, st.Page(**nearby)]
+)
 page = st.navigation(
     [
+        *first,
         st.Page(
-            pages / "landing.py",
-            title=_("Prices nearby"),
-            icon=":material/local_gas_station:",
-            help=_("What fuel costs around a town, a postcode or where you are, cheapest first."),
-            default=True,
-        ),
-        st.Page(
-            pages / "choose.py",
+            PAGES / "choose.py",
             title=_("Choose stations"),
             icon=":material/add_location_alt:",
             help=_("Find stations on a map and in a list, and keep yours under names of your own."),
         ),
         st.Page(
-            pages / "station.py",
+            PAGES / "station.py",
             title=_("Station"),
             icon=":material/ev_station:",
             help=_("One station: its prices, stock-outs, opening hours and services."),
             visibility="hidden",
         ),
         st.Page(
-            pages / "login.py",
+            PAGES / "login.py",
             title=_("Log in"),
             icon=":material/login:",
             help=_("Log in to your account."),
             visibility=for_visitors,
         ),
         st.Page(
-            pages / "register.py",
+            PAGES / "register.py",
             title=_("Open an account"),
             icon=":material/person_add:",
             help=_("Keep your stations, see the cheapest first, and what that saves in a year."),
             visibility=for_visitors,
         ),
         st.Page(
-            pages / "recover.py",
+            PAGES / "recover.py",
             title=_("Forgotten username or password"),
             icon=":material/help:",
             help=_("Have your username mailed to you, or a code with which you set a new password."),
             visibility="hidden",
         ),
         st.Page(
-            pages / "profile.py",
+            PAGES / "profile.py",
             title=_("Your profile"),
             icon=":material/person:",
             help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
             visibility=for_drivers,
         ),
         st.Page(
-            pages / "privacy.py",
+            PAGES / "privacy.py",
             title=_("Privacy"),
             icon=":material/shield:",
             help=_("What is kept about you, why and for how long."),
             visibility="hidden",
         ),
         st.Page(
-            pages / "about.py",
+            PAGES / "about.py",
             title=_("About and help"),
             icon=":material/info:",
             help=_("Where the prices come from, how they are treated, and who runs this site."),
         ),
     ]
 )
+has_just_left = st.session_state.pop("just_logged_out", False)
+if driver is not None and page is own and is_search(st.query_params):
+    st.switch_page(PAGES / "landing.py", query_params=st.query_params.to_dict())
+if driver is None and page is own and has_just_left:
+    st.switch_page(PAGES / "landing.py", query_params={})
 if driver is not None:
     show_driver(driver)
 show_sidebar_foot(freshness)

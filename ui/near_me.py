@@ -76,6 +76,19 @@ def show_near_me(on_position: Callable[[Position], None]) -> None:
     _near_me(key="near_me_button", data={"label": _("Near me")}, on_answer_change=answer, height="content")
 
 
+def word_refusal(refusal: Refusal) -> str:
+    """Return the sentence that says why it isn't known where the visitor is."""
+    match refusal:
+        case "denied":
+            return _("Your browser was told not to say where you are. Search for a town or a postcode instead.")
+        case "timeout":
+            return _("Finding out where you are took too long. Try again, or search for a town.")
+        case "unsupported":
+            return _("This browser can't say where you are. Search for a town or a postcode instead.")
+        case _other:
+            return _("Your browser can't find out where you are. Search for a town or a postcode instead.")
+
+
 def _read_answer(answer: Any) -> Position:
     """Read what came from the browser, which may be anything."""
     fields = answer if isinstance(answer, dict) else {}

@@ -11,7 +11,7 @@ from models import FUEL_NAMES
 from stations.departments import DEPARTMENTS
 from stations.places import Place, find_places, parse_point
 from ui.formats import escape
-from ui.near_me import Position, show_near_me
+from ui.near_me import Position, show_near_me, word_refusal
 from ui.reading import open_reading
 from ui.texts import _
 
@@ -20,12 +20,6 @@ RADII_KM = (2, 5, 10, 20, 50)
 RADIUS_KM = 10
 EXAMPLES = ("Paris", "Lyon", "Marseille", "Toulouse", "Nantes", "Strasbourg")
 SEARCH = ("q", "at", "in", "fuel", "radius")  # what the address of a search is made of
-REFUSALS = {
-    "denied": lambda: _("Your browser was told not to say where you are. Search for a town or a postcode instead."),
-    "unavailable": lambda: _("Your browser can't find out where you are. Search for a town or a postcode instead."),
-    "timeout": lambda: _("Finding out where you are took too long. Try again, or search for a town."),
-    "unsupported": lambda: _("This browser can't say where you are. Search for a town or a postcode instead."),
-}
 
 
 def show_place_box(label: str, placeholder: str) -> None:
@@ -133,7 +127,7 @@ def choose_place() -> Place | None:
 def show_refusal() -> None:
     """Say why "near me" gave no place, if it was asked for."""
     if refusal := st.session_state.get("refusal"):
-        st.warning(REFUSALS[refusal](), icon=":material/location_off:")
+        st.warning(word_refusal(refusal), icon=":material/location_off:")
 
 
 def read_position() -> Place | None:

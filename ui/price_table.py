@@ -1,20 +1,21 @@
-"""The table that answers "what does it cost": stations cheapest first, two lines each."""
+"""The tables that answer "what does it cost": stations cheapest first, two lines each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from models import FUEL_NAMES
+from prices.dashboard import AGING, FavouritePrice, FuelBlock
 from prices.nearby import FuelRow, PriceRow
-from ui.formats import escape, format_age, format_day, format_difference, format_distance, format_price
+from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
-from ui.texts import _
+from ui.texts import _, get_language
 
 
 def show_price_table(
@@ -24,20 +25,28 @@ def show_price_table(
     own_names: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Draw the rows in their order, ages counted from `age_from`, those that are kept with the names of their own."""
+    alt = _("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name)
+    stations = [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows]
+    _show_table(rows, [_write_price(row) for row in rows], stations, alt)
+
+
+def show_own_prices(block: FuelBlock, fuel_name: str, age_from: datetime) -> None:
+    """Draw a driver's own stations in the order of the block, ages counted from `age_from`."""
+    language, minute = get_language(), age_from.replace(second=0, microsecond=0)
+    prices = [_write_own_price(row, language) for row in block.rows]
+    stations = [_write_own_station(row, minute, language) for row in block.rows]
+    alt = _("Your stations that sell {fuel}, cheapest first").format(fuel=fuel_name)
+    _show_table(block.rows, prices, stations, alt)
+
+
+def _show_table(
+    rows: Sequence[PriceRow] | Sequence[FavouritePrice], prices: list[str], stations: list[str], alt: str
+) -> None:
     go_there = _("Go there")
-    cells = pd.DataFrame(
-        {
-            _("Price"): [_write_price(row) for row in rows],
-            _("Station"): [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows],
-            _("Directions"): [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows],
-        }
-    )
-    st.table(
-        cells,
-        border="horizontal",
-        hide_index=True,
-        alt=_("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name),
-    )
+    links = [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows]
+    # As objects: pandas would look at every text to guess what it is.
+    cells = pd.DataFrame({_("Price"): prices, _("Station"): stations, _("Directions"): links}, dtype=object)
+    st.table(cells, border="horizontal", hide_index=True, alt=alt)
 
 
 def show_station_table(
@@ -62,8 +71,7 @@ def show_station_table(
 
 def make_directions_link(latitude: float, longitude: float) -> str:
     """Return a link that opens directions to a point, in the maps application of a phone if it has one."""
-    query = urlencode({"api": 1, "destination": f"{latitude:.5f},{longitude:.5f}"})
-    return f"https://www.google.com/maps/dir/?{query}"
+    return f"https://www.google.com/maps/dir/?api=1&destination={latitude:.5f}%2C{longitude:.5f}"
 
 
 def name_station(address: str, town: str) -> str:
@@ -108,13 +116,55 @@ def _write_station(row: PriceRow, age_from: datetime, own_name: str) -> str:
     lines = [f"[{name}]({make_station_link(row.station_id)})", f":small[{' · '.join(facts)}]"]
     if own_name:
         lines.append(f":violet[:material/star: {escape(own_name)}]")  # no badge: those are not wrapped
-    if note := _write_note(row):
+    if note := write_note(row):
         lines.append(f":orange-badge[{note}]")
     return "  \n".join(lines)
 
 
-def _write_note(row: PriceRow) -> str:
-    """Say why a price is not compared with the others."""
+# Most reruns change nothing of what stands in the cells: kept by all that goes into them.
+@lru_cache(maxsize=CACHED)
+def _write_own_price(row: FavouritePrice, _language: str) -> str:
+    if row.price_milli_eur is None:
+        return "–"
+    price = format_price(row.price_milli_eur)
+    if row.rank != "fresh":
+        return f":gray[{price}]"
+    lines = [f"**{price}**"]
+    for difference, name in (
+        (row.to_dearest_milli_eur, _("vs max")),
+        (row.to_median_milli_eur, _("vs median")),
+    ):
+        if difference is not None:
+            lines.append(f":small[{_write_difference(difference)} {name}]".replace(" ", "\u00a0"))  # in one line
+    return "  \n".join(lines)
+
+
+@lru_cache(maxsize=CACHED)
+def _write_own_station(row: FavouritePrice, age_from: datetime, _language: str) -> str:
+    # The name that is offered begins with the town.
+    facts = [] if row.custom_name.startswith(row.town) else [escape(row.town)]
+    if row.updated_at is not None:
+        facts.append(write_age(row.updated_at, age_from))
+    lines = [write_station_link(row), f":small[{' · '.join(facts)}]"]
+    notes = [write_note(row), _("closed now") if row.is_closed else ""]
+    if badges := " ".join(f":orange-badge[{note}]" for note in notes if note):
+        lines.append(badges)
+    return "  \n".join(lines)
+
+
+def write_station_link(row: FavouritePrice) -> str:
+    """Write a driver's name of a station as a link to its page."""
+    return f"[{escape(row.custom_name)}]({make_station_link(row.station_id)})"
+
+
+def write_age(updated_at: datetime, age_from: datetime) -> str:
+    """Write the age of a report, marked from seven days on."""
+    age = format_age(updated_at, age_from)
+    return f":orange[:material/schedule: {age}]" if age_from - updated_at >= AGING else age
+
+
+def write_note(row: PriceRow | FavouritePrice) -> str:
+    """Say why a price is not compared with the others; nothing when it is."""
     if row.rank == "old":
         return _("old price")
     if row.rank == "implausible":

@@ -124,7 +124,7 @@ class VisitorStations:
         tried = _get_tried()
         if station_id not in tried:
             raise FavouriteUnknown(str(station_id))
-        position = list(tried).index(station_id)
+        position = list(tried).index(station_id) + 1
         name = tried.pop(station_id)
         _set_tried(tried)
         return Favourite(station_id, name, position)
@@ -136,7 +136,7 @@ class VisitorStations:
         if len(tried) >= MAX_TRIED:
             raise FavouritesFull(str(MAX_TRIED))
         entries = list(tried.items())
-        entries.insert(favourite.position, (favourite.station_id, favourite.custom_name))
+        entries.insert(favourite.position - 1, (favourite.station_id, favourite.custom_name))
         _set_tried(dict(entries))
 
     def sort(self, station_ids: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
+from known_stations import add_station
 from sqlalchemy import Engine, select, text
 
 from accounts.privacy import erase_account, export_account
@@ -27,6 +28,7 @@ from db import begin_writing
 from errors import CodeExpired, EmailTaken, FigureRefused, LoginRefused, PasswordRefused, PasswordWrong, UsernameTaken
 from models import Base, Credential
 from settings import Settings
+from stations.favourites import add_favourite, list_favourites
 
 NEW_PASSWORD = "another long password"
 
@@ -146,11 +148,15 @@ def test_without_a_mail_server_a_new_address_counts_at_once(
 def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: MakeDriver) -> None:
     user_id = make_driver("ada", "ada@mailbox.org")
     session_id = begin(engine, user_id)
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        add_favourite(connection, user_id, 1, "Home", NOW)
     with engine.connect() as connection:
         exported = json.loads(json.dumps(export_account(connection, user_id)))
         password_hash = connection.execute(select(Credential.password_hash)).scalar_one()
     assert exported["account"]["email"] == "ada@mailbox.org"
     assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
+    assert exported["stations_kept"] == [{"station_id": 1, "name": "Home", "since": NOW.isoformat()}]
     assert exported["logged_in_browsers"][0]["browser"] == "Firefox"
     assert password_hash not in json.dumps(exported)
     assert session_id not in json.dumps(exported)
@@ -161,6 +167,10 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
 ) -> None:
     user_id, bob = make_driver("ada", "ada@mailbox.org"), make_driver("bob")
     session_id = begin(engine, user_id)
+    with begin_writing(engine) as connection:
+        add_station(connection, 1)
+        for driver_id in (user_id, bob):
+            add_favourite(connection, driver_id, 1, "Home", NOW)
     ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
     with pytest.raises(PasswordWrong):
         erase_account(engine, mailing, KEY, user_id, "wrong", NOW)
@@ -173,6 +183,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         left = connection.execute(text("select username from users")).scalars().all()
         assert left == ["bob"]
         assert get_profile(connection, bob).fuels == (1, 2, 5)
+        assert [one.station_id for one in list_favourites(connection, bob)] == [1]
     assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
         "Votre compte Carburoam est supprimé"
     ]

@@ -112,7 +112,7 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     code = read_code(mail)
     fill_in(page, "fr", code=f" {code[:4].lower()}-{code[4:]} ")
     press(page, translate("Confirm", "fr"))
-    expect_title(page, "What does fuel cost near you?", "fr")
+    expect_title(page, "My stations", "fr")
 
     first = expect_cookie(page)
     seen.show("/profile")
@@ -152,7 +152,7 @@ def test_a_reload_stays_logged_in_and_never_shows_the_logged_out_page(mailing_ap
     seen = visit(mailing_app, "/login")
     page = seen.page
     log_in(page, "fr", "flo")
-    expect_title(page, "What does fuel cost near you?", "fr")
+    expect_title(page, "My stations", "fr")
     expect_cookie(page)
     page.add_init_script(WATCH_TEXTS)
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox:
     first, second = (visit(mailing_app, "/login", Look(language="en", width=width)) for width in (1280, 390))
     for seen in (first, second):
         log_in(seen.page, "en", "grace", is_lasting=True)
-        expect_title(seen.page, "What does fuel cost near you?", "en")
+        expect_title(seen.page, "My stations", "en")
         expect_cookie(seen.page)
         seen.show("/profile")
         expect_title(seen.page, "Your profile", "en")
@@ -212,7 +212,7 @@ def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox:
     log_in(page, "en", "grace")
     say(page, "This name and this password do not fit together.", "en")
     log_in(page, "en", "grace", NEW_PASSWORD)
-    expect_title(page, "What does fuel cost near you?", "en")
+    expect_title(page, "My stations", "en")
 
     fill_in(first.page, "en", name="Eve")
     press(first.page, "Save")  # the open page of the old log-in
@@ -228,7 +228,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     seen = visit(mailing_app, "/login")
     page = seen.page
     log_in(page, "fr", "alan")
-    expect_title(page, "What does fuel cost near you?", "fr")
+    expect_title(page, "My stations", "fr")
     expect_cookie(page)
     seen.show("/profile")
     expect_title(page, "Your profile", "fr")

@@ -178,7 +178,10 @@ def test_the_wrong_password_and_an_unknown_name_are_refused_alike(app: Settings)
     assert [title.value for title in log_in().main.title] == ["Your profile"]
 
 
-@pytest.mark.parametrize(("page", "query"), [("landing", {"q": "Lyon"}), ("station", {"id": "7"}), ("about", {})])
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [("landing", {"q": "Lyon"}), ("station", {"id": "7"}), ("about", {}), ("dashboard", {"start": "Lyon"})],
+)
 def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: str, query: dict[str, str]) -> None:
     at = visit(page, **query)
     title = [one.value for one in at.main.title]

@@ -17,7 +17,7 @@ from etl import LOCK_FILE
 from models import EtlRun
 from settings import VERSION, Settings
 
-PAGES = ["landing", "choose", "station", "login", "register", "recover", "privacy", "about"]
+PAGES = ["landing", "dashboard", "choose", "station", "login", "register", "recover", "privacy", "about"]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_every_page_names_language_age_of_the_prices_source_and_version(app: Cou
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_the_navigation_speaks_the_language_of_the_page(app: Country, language: str) -> None:
     names = list_names_of_pages(visit(lang=language.upper()))
-    assert len(names) == 2 * (len(PAGES) + 1)  # and the profile, which needs an account
+    assert len(names) == 2 * (len(PAGES) + 2)  # the profile, which needs an account; and the search at /landing too
     assert find_other_language(names, language) == []
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from known_stations import CENTRE, E10, GAZOLE, add_price, add_station, add_stock_out
 from sqlalchemy import Connection, Engine, insert, update
-from test_nearby import CENTRE, E10, FIGURE, GAZOLE, add_price, add_station, add_stock_out, list_ids
+from test_nearby import FIGURE, list_ids
 
 from db import begin_writing
 from models import Station, StationBrand, make_town_key

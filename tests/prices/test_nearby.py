@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from known_stations import CENTRE, E10, E85, GAZOLE, KM_NORTH, NOW, add_price, add_station, add_stock_out
 from sqlalchemy import Connection, Engine, insert, update
 
 from db import begin_writing
-from models import FUEL_NAMES, GasType, Price, Station, StationBrand, StockOut, make_town_key
+from models import Station, StationBrand, StockOut
 from prices.figures import NationalFigure
 from prices.nearby import FuelRow, NearbyPrices, list_nearby_prices, list_station_prices
 
-NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
-E10, GAZOLE, E85 = 5, 1, 3
-CENTRE = (46.0, 2.0)
-KM_NORTH = 1 / 111.195  # in degrees of latitude
 FIGURE = NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30))
-
-
-def add_station(connection: Connection, station_id: int, km: float = 1.0, **values: Any) -> None:
-    """Add a station so many kilometres north of the centre."""
-    station = {
-        "id": station_id,
-        "latitude": CENTRE[0] + km * KM_NORTH,
-        "longitude": CENTRE[1],
-        "address": f"{station_id} Rue de la Gare",
-        "town": "Guéret",
-        "zip_code": "23000",
-        "town_key": make_town_key("Guéret"),
-        "is_motorway": False,
-        "has_automat": False,
-        "services": "",
-    }
-    if connection.execute(GasType.__table__.select()).first() is None:
-        connection.execute(insert(GasType), [{"id": id_, "name": name} for id_, name in FUEL_NAMES.items()])
-    connection.execute(insert(Station).values(station | values))
-
-
-def add_price(connection: Connection, station_id: int, price: int, fuel_id: int = E10, days: float = 1) -> None:
-    """Add a price reported so many days ago."""
-    at = NOW - timedelta(days=days)
-    connection.execute(insert(Price).values(station_id=station_id, gastype_id=fuel_id, price=price, updated_at=at))
-
-
-def add_stock_out(connection: Connection, station_id: int, *, permanent: bool = False, fuel_id: int = E10) -> None:
-    began_at = NOW - timedelta(days=2)
-    values = {"station_id": station_id, "gastype_id": fuel_id, "began_at": began_at, "is_permanent": permanent}
-    connection.execute(insert(StockOut).values(values))
 
 
 def list_nearby(connection: Connection, figure: NationalFigure | None = FIGURE, **query: Any) -> NearbyPrices:

@@ -1,0 +1,126 @@
+"""What a visitor without an account has in place of a profile: fuels and a vehicle of the session, and "keep these"."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from accounts.profile import KM_PER_YEAR, LITRES_PER_100KM, TANK_LITRES
+from accounts.registration import DEFAULT_FUELS
+from errors import FavouriteError, PlaceUnknown
+from models import FUEL_NAMES
+from prices.figures import list_national_figures
+from prices.nearby import list_nearby_prices
+from prices.savings import Vehicle
+from stations.places import find_places
+from ui.access import PAGES
+from ui.reading import open_reading
+from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
+from ui.texts import _
+
+FUELS_KEY = "fuels"
+EXAMPLES = ("Lyon", "Paris", "Marseille", "Toulouse", "Nantes")
+EXAMPLE_SIZE = 5
+EXAMPLE_RADIUS_KM = 10.0
+_FIGURES = ("litres_per_100km", "km_per_year", "tank_litres")
+
+
+def choose_fuels() -> tuple[int, ...]:
+    """Draw the choice of the fuels that a visitor follows; it is kept in the address and for the session."""
+    # The address says what differs from the default, so the default stays the same; what was chosen before one went
+    # to another page, which takes it out of the address, is taken up again.
+    kept = st.session_state.get("tried_fuels")
+    if kept is not None and FUELS_KEY not in st.session_state and FUELS_KEY not in st.query_params:
+        st.session_state[FUELS_KEY] = list(kept)
+    chosen = st.pills(
+        _("Fuels"),
+        list(FUEL_NAMES),
+        selection_mode="multi",
+        default=sorted(DEFAULT_FUELS),
+        format_func=FUEL_NAMES.__getitem__,
+        key=FUELS_KEY,
+        bind="query-params",
+        wrap=True,
+    )
+    fuels = tuple(sorted(chosen))
+    st.session_state["tried_fuels"] = fuels
+    return fuels
+
+
+def get_tried_fuels() -> tuple[int, ...]:
+    """Return the fuels of this visitor, to begin an account with."""
+    return tuple(st.session_state.get("tried_fuels") or sorted(DEFAULT_FUELS))
+
+
+def get_tried_vehicle() -> Vehicle:
+    """Return the vehicle of this visitor, as far as it was told."""
+    return Vehicle(**st.session_state.get("tried_vehicle", {}))
+
+
+def show_tried_vehicle() -> None:
+    """Draw the figures of a visitor's vehicle, which take effect at once and stay in the session."""
+    told = st.session_state.get("tried_vehicle", {})
+    with st.popover(_("Your vehicle"), icon=":material/directions_car:"):
+        for name, label, (lowest, highest), step in (
+            ("litres_per_100km", _("Litres per 100 km"), LITRES_PER_100KM, 0.1),
+            ("km_per_year", _("Kilometres a year"), KM_PER_YEAR, 1000),
+            ("tank_litres", _("Tank, in litres"), TANK_LITRES, 1),
+        ):
+            st.number_input(
+                label,
+                value=told.get(name),
+                min_value=lowest,
+                max_value=highest,
+                step=step,
+                key=f"tried_{name}",
+                placeholder=_("not told"),
+                on_change=_keep_vehicle,
+            )
+
+
+def show_keep_offer() -> None:
+    """Draw the way from trying to keeping."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(_("You are trying this without an account: your stations are in this tab and its address only."))
+        if st.button(_("Keep these"), key="keep_these", type="primary", icon=":material/bookmark_added:"):
+            keep_tried_stations()
+            st.switch_page(PAGES / "register.py", query_params={})  # without it, what widgets put there is in the way
+
+
+def show_example_offer(own: StationList) -> None:
+    """Draw the button that fills the list with a few stations around a town."""
+    st.button(
+        _("Try with an example"), key="example", icon=":material/auto_awesome:", on_click=_take_example, args=(own,)
+    )
+
+
+def _keep_vehicle() -> None:
+    st.session_state["tried_vehicle"] = {name: st.session_state[f"tried_{name}"] for name in _FIGURES}
+
+
+def _take_example(own: StationList) -> None:
+    fuel_id = get_tried_fuels()[-1]
+    with open_reading() as connection:
+        figure = list_national_figures(connection).get(fuel_id)
+        for town in EXAMPLES:
+            try:
+                place = find_places(connection, town)[0]
+            except PlaceUnknown:
+                continue
+            nearby = list_nearby_prices(
+                connection,
+                figure,
+                fuel_id,
+                latitude=place.latitude,
+                longitude=place.longitude,
+                radius_km=EXAMPLE_RADIUS_KM,
+            )
+            nearest = sorted(nearby.rows, key=lambda row: (row.rank != "fresh", row.distance_km or 0.0))
+            if len(nearest) > 1:
+                break
+        else:
+            return
+    for row in nearest[: min(EXAMPLE_SIZE, MAX_TRIED)]:
+        try:
+            own.add(row.station_id, "")
+        except FavouriteError:
+            continue
