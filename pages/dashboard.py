@@ -30,8 +30,6 @@ from ui.station_links import follow_station_links
 from ui.station_list import StationList, get_station_list
 from ui.texts import _, ngettext
 
-CHOOSE = PAGES / "choose.py"
-
 
 def main() -> None:
     driver = get_driver()
@@ -84,14 +82,9 @@ def show_nothing_kept(own: StationList) -> None:
             _("Try it without an account: choose the stations where you fill up, and see here which is the cheapest.")
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        show_choosing()
+        st.page_link(PAGES / "choose.py", label=_("Choose stations"), icon=":material/add_location_alt:")
         if not own.is_lasting:
             show_example_offer(own)
-
-
-def show_choosing() -> None:
-    if CHOOSE.exists():
-        st.page_link(CHOOSE, label=_("Choose stations"), icon=":material/add_location_alt:")
 
 
 def show_no_fuel(own: StationList) -> None:
@@ -164,7 +157,7 @@ def show_links(own: StationList) -> None:
         ("profile", _("Your profile"), _("the fuels you follow and your vehicle"), ":material/person:"),
         ("about", _("About and help"), _("where the prices come from"), ":material/info:"),
     ]
-    shown = [link for link in links if (PAGES / f"{link[0]}.py").exists() and (own.is_lasting or link[0] != "profile")]
+    shown = [link for link in links if own.is_lasting or link[0] != "profile"]  # a visitor has none
     with st.grid(2, min_column_width=330, gap="small") as grid:
         for name, title, purpose, icon in shown:
             with grid.cell(), st.container(gap=None):

@@ -201,7 +201,7 @@ def _show_way_to_keep(count: int) -> None:
         )
         if st.button(_("Keep these"), key="keep_these", icon=":material/person_add:"):
             keep_tried_stations()
-            st.switch_page(PAGES / "register.py")
+            st.switch_page(PAGES / "register.py", query_params={})
 
 
 def _make_labels(favourites: Sequence[Favourite]) -> dict[int, str]:

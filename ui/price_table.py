@@ -25,8 +25,8 @@ def show_price_table(
     own_names: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
     """Draw the rows in their order, ages counted from `age_from`, those that are kept with the names of their own."""
-    alt = _("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name)
     stations = [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows]
+    alt = _("Stations that sell {fuel}, cheapest first").format(fuel=fuel_name)
     _show_table(rows, [_write_price(row) for row in rows], stations, alt)
 
 

@@ -154,8 +154,12 @@ def get_station_list(driver: Driver | None) -> StationList:
 
 
 def keep_tried_stations() -> None:
-    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session."""
+    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session.
+
+    The way from there leads to the dashboard, wherever they were chosen.
+    """
     st.session_state["keep_tried"] = True
+    st.session_state["return_to"] = ("dashboard", {})
 
 
 def carry_over(user_id: int) -> None:
