@@ -10,11 +10,12 @@ from browser.catalogue import find_foreign, read_page, translate
 from browser.feeds import EAST, GUERET, WEST
 from browser.mail_server import add_driver, expect_cookie, log_in
 from browser.maps import click_on_map, get_map, point_at
+from browser.test_accessibility import find_violations
 from browser.test_looks import expect_sound_layout
 from browser.visit import Look, Open, Visit, expect_query, get_main, get_pill, settle
 
 SEARCH = "/choose?q=gueret&radius=2"
-NAME = "Sur le chemin [x](y) *"
+NAME = "Sur le chemin du travail, [x](y) *, à gauche après le rond-point"[:60]
 
 
 def get_dialog(page: Page) -> Locator:
@@ -91,6 +92,7 @@ def test_a_station_is_chosen_on_the_map_and_kept(app: App, visit: Open, shape: L
     expect(chosen).to_be_checked()
     settle(page)
     look(seen, "two")
+    assert find_violations(page) == []
     press(get_main(page), "Remove", language)
     expect_count(page, 1, limit, language)
     look(seen, "removed")
