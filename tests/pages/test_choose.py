@@ -295,6 +295,7 @@ def test_a_station_opens_once_and_closing_it_is_the_end_of_it(app: Country) -> N
 def test_a_station_that_does_not_exist_is_said_not_to(app: Country, station_id: int) -> None:
     at = open_station(visit("choose"), station_id)
     assert get_dialog(at) == ["This station is not in the national feed, or no longer."]
+    assert not is_open(run(at))
 
 
 def test_a_driver_adds_a_station_under_the_offered_name_or_another(app: Country, driver_id: int) -> None:
