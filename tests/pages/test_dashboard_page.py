@@ -335,10 +335,12 @@ def test_keeping_waits_for_the_mailed_code(monkeypatch: pytest.MonkeyPatch, app:
 
 
 def test_an_account_opened_without_keeping_is_empty(app: Country) -> None:
-    at = visit("dashboard", keep="2,1")
+    at = visit("dashboard", keep="2,1", fuels="E10", start="Lyon")
     at.switch_page(str(ROOT / "pages" / "register.py"))
     register_by_form(run(at))
     assert [title.value for title in at.main.title] == ["My stations"]
+    assert not {"keep", "fuels"} & set(at.query_params)
+    assert at.query_params["start"] == "Lyon"
     assert list_kept(app) == []
 
 
