@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -96,11 +97,11 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
         yield Apps(running[0][0], running[1][0])
 
 
-def ask(port: int, path: str, method: str = "GET") -> Answer:
+def ask(port: int, path: str, method: str = "GET", **headers: str) -> Answer:
     """Ask for a path as it stands: no client tidies up what is in it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return Answer(answer.status, answer.getheaders(), answer.read())
     finally:
@@ -260,3 +261,25 @@ def test_only_scripts_inside_the_page_have_hashes() -> None:
     (scripts,) = [rule for rule in policy.split("; ") if rule.startswith("script-src ")]
     assert scripts.split()[4:] == list_hashes(page)
     assert len(list_hashes(page)) == 2
+
+
+def test_the_points_of_the_map_are_served_once_to_who_has_them(apps: Apps) -> None:
+    path = "/stations.json?fuel=5"
+    wait_until(lambda: len(ask(apps.plain, path).body) > 2, START_SECONDS)  # until the first load has ended
+    first = ask(apps.plain, path, **{"Accept-Encoding": "gzip"})
+    assert (first.status, first.get("content-encoding"), first.get("content-type")) == (
+        200,
+        ["gzip"],
+        ["application/json"],
+    )
+    assert {name: first.get(name) for name in EVERYWHERE} == {name: [value] for name, value in EVERYWHERE.items()}
+    points = json.loads(gzip.decompress(first.body))
+    assert points == json.loads(ask(apps.plain, path).body)
+    assert {"id", "position", "color", "label"} == set(points[0])
+    again = ask(apps.plain, path, **{"If-None-Match": first.get("etag")[0]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_a_search_of_points_that_can_t_be_read_is_refused_in_a_sentence(apps: Apps) -> None:
+    answer = ask(apps.plain, "/stations.json?fuel=E10")
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "fuel must be a whole number from 1 to 6"})

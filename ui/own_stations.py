@@ -59,7 +59,6 @@ def show_add_form(station: StationDetails, favourites: Sequence[Favourite], wher
                 on_click=_add,
                 args=(station.id, key, where),
             )
-    _show_toast()
     if error := st.session_state.pop(f"{where}_error", None):
         st.error(error, icon=":material/error:")
 
@@ -71,7 +70,6 @@ def show_own_stations(
     st.subheader(
         _("My stations ({count} of {limit})").format(count=len(favourites), limit=stations.limit), anchor=False
     )
-    _show_toast()
     _show_note(stations)
     if not favourites:
         st.markdown(_("Search for a place, click on a station on the map or in the list, and add it. It appears here."))
@@ -82,11 +80,12 @@ def show_own_stations(
     chosen = st.pills(
         _("Choose one to rename, move or remove it"), list(labels), format_func=labels.get, key="own_station", wrap=True
     )
-    if len(favourites) > 1:
-        with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if len(favourites) > 1:
             st.button(_("Sort by name"), key="sort_by_name", on_click=_sort_by, args=(favourites, {}))
             towns = {id_: make_town_key(row.town) for id_, row in rows.items()}
             st.button(_("Sort by town"), key="sort_by_town", on_click=_sort_by, args=(favourites, towns))
+        st.page_link(PAGES / "dashboard.py", label=_("See their prices"), icon=":material/star:")
     for favourite in favourites:
         if favourite.station_id == chosen:
             _show_own_station(favourite, favourites, rows.get(favourite.station_id), age_from)
@@ -170,11 +169,6 @@ def _show_edit_form(favourite: Favourite, where: str) -> None:
             )
 
 
-def _show_toast() -> None:
-    if (text := st.session_state.pop("list_toast", None)) is not None:
-        st.toast(text, icon=":material/check:")
-
-
 def _show_note(stations: StationList) -> None:
     """Draw what the last change did, and the way back from a removal, until the next change."""
     if (note := st.session_state.get("list_note")) is not None:
@@ -222,7 +216,7 @@ def _add(station_id: int, key: str, where: str) -> None:
     except (FavouriteError, StationUnknown) as error:
         _say_what_is_wrong(station_id, where, error)
         return
-    _note(_("The station is in your list."), where)
+    _note(_("The station is in your list."))
 
 
 def _rename(station_id: int, key: str, where: str) -> None:
@@ -231,7 +225,7 @@ def _rename(station_id: int, key: str, where: str) -> None:
     except FavouriteError as error:
         _say_what_is_wrong(station_id, where, error)
         return
-    _note(_("The new name is saved."), where)
+    _note(_("The new name is saved."))
     del st.session_state[key]
 
 
@@ -241,7 +235,7 @@ def _remove(station_id: int, where: str) -> None:
     except FavouriteError as error:
         _say_what_is_wrong(station_id, where, error)
         return
-    _note(None, where)
+    _note(None)
     # Whose it was: another driver may log in to this window before it is undone.
     st.session_state["removed_station"] = (_get_owner(), removed.station_id, removed.custom_name, removed.position)
 
@@ -255,7 +249,7 @@ def _undo() -> None:
     except (FavouriteError, StationUnknown) as error:
         st.session_state["list_note"] = ("error", word_favourite_error(error))
         return
-    _note(_("The station is in your list."), "own")
+    _note(_("The station is in your list."))
 
 
 def _move(station_id: int, step: int) -> None:
@@ -267,7 +261,7 @@ def _move(station_id: int, step: int) -> None:
     place = ids.index(station_id)
     ids.insert(max(0, place + step), ids.pop(place))
     stations.sort(ids)
-    _note(None, "own")
+    _note(None)
 
 
 def _sort_by(favourites: Sequence[Favourite], towns: Mapping[int, str]) -> None:
@@ -277,16 +271,14 @@ def _sort_by(favourites: Sequence[Favourite], towns: Mapping[int, str]) -> None:
         key=lambda one: (towns.get(one.station_id, "\uffff") if towns else "", make_town_key(one.custom_name)),
     )
     get_station_list(get_driver()).sort([favourite.station_id for favourite in ranked])
-    _note(None, "own")
+    _note(None)
 
 
-def _note(text: str | None, where: str) -> None:
+def _note(text: str | None) -> None:
     """Remember what a change did, for the section; the page is to be drawn again, and a dialog closed."""
     st.session_state.pop("removed_station", None)
     st.session_state["list_note"] = None if text is None else ("success", text)
     st.session_state["list_changed"] = True
-    # Said beside the page too: what was changed in a dialog stands in a section that may be out of sight.
-    st.session_state["list_toast"] = None if where == "own" else text
 
 
 def _say_what_is_wrong(station_id: int, where: str, error: CarburoamError) -> None:

@@ -35,12 +35,16 @@ def show_asked_station(
         try:
             station = get_station(connection, station_id)
         except StationUnknown:
-            st.toast(_("This station is not in the national feed, or no longer."), icon=":material/error:")
+            st.dialog(_("This station is not known"))(_show_unknown)()
             return
         prices = list_station_prices(connection, station.id, figures)
     st.dialog(escape(name_station(station.address, station.town)), width="medium")(_show_station)(
         station, prices, freshness, favourites
     )
+
+
+def _show_unknown() -> None:
+    st.markdown(_("This station is not in the national feed, or no longer."))
 
 
 def _show_station(

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from textwrap import wrap
 from typing import Any
 
@@ -22,7 +22,6 @@ from ui.formats import format_price
 from ui.reading import open_reading
 from ui.station_map import TIER_COLORS, UNRANKED_COLOR
 from ui.station_search import MAX_ANSWERS, LastAnswers, StationSearch, find_stations, read_search, write_query
-from ui.texts import get_language
 
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
@@ -94,7 +93,7 @@ def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answe
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
     """Return what is said of a station under the mouse: the price first, in short lines."""
     price, name = row.price_milli_eur, own_name or row.address or row.town
-    lines = [] if price is None else [_write_price(price, language or get_language())]
+    lines = [] if price is None else [format_price(price, language)]
     for text in ("" if own_name else row.brand, name, "" if row.town in name else row.town):
         lines += [text] if len(text) <= LINE_LENGTH else wrap(text, LINE_LENGTH, break_on_hyphens=False)
     # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
@@ -119,12 +118,6 @@ def _find_points(connection: Connection, edition: str, search: StationSearch, la
         return Points(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
 
     return get_points().find((edition, search, language), make) if search.is_national else make()
-
-
-@lru_cache(maxsize=4096)
-def _write_price(milli_eur: int, language: str) -> str:
-    """Write a price; thousands of stations ask a few hundred of them."""
-    return format_price(milli_eur, language)
 
 
 def _knows(if_none_match: str, etag: str) -> bool:

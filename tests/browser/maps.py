@@ -18,22 +18,26 @@ def get_map(page: Page) -> Locator:
     return page.get_by_test_id("stMain").get_by_test_id("stDeckGlJsonChart")
 
 
-def point_at(page: Page, station: KnownStation, centre: Point, radius_km: float) -> Point:
-    """Move the mouse onto a station of the map until its label says that it is there; return where that is."""
+def point_at(page: Page, station: KnownStation, centre: Point, radius_km: float, label: str = "") -> Point:
+    """Move the mouse onto a station of the map until its label says that it is there; return where that is.
+
+    `label`: what it is called there if not by its address.
+    """
     get_map(page).scroll_into_view_if_needed()
-    label = page.locator(".deck-tooltip")
+    tooltip = page.locator(".deck-tooltip")
 
     def is_labelled() -> bool:
         x, y = _find_pixel(get_map(page), (station.latitude, station.longitude), centre, radius_km)
         page.mouse.move(x - 3, y)
         page.mouse.move(x, y)
-        return label.is_visible() and station.address in " ".join(label.inner_text().split()).replace("\u2060", "")
+        said = " ".join(tooltip.inner_text().split()) if tooltip.is_visible() else ""
+        return (label or station.address) in said.replace("\u2060", "")
 
     wait_until(is_labelled, 30)
     return _find_pixel(get_map(page), (station.latitude, station.longitude), centre, radius_km)
 
 
-def click_on_map(visit: Visit, station: KnownStation, centre: Point, radius_km: float) -> None:
+def click_on_map(visit: Visit, station: KnownStation, centre: Point, radius_km: float, label: str = "") -> None:
     """Click on a station of the map until the browser tells the app of it.
 
     The map takes a press of more than a quarter of a second for no click, and on a busy machine any is one.
@@ -41,7 +45,7 @@ def click_on_map(visit: Visit, station: KnownStation, centre: Point, radius_km: 
     told = visit.map_clicks
 
     def is_told() -> bool:
-        visit.page.mouse.click(*point_at(visit.page, station, centre, radius_km))
+        visit.page.mouse.click(*point_at(visit.page, station, centre, radius_km, label))
         return comes_true(lambda: visit.page.evaluate("true") and visit.map_clicks > told, 2)
 
     wait_until(is_told, 30)

@@ -29,7 +29,10 @@ LOCALES = {"fr": "fr-FR", "en": "en-GB"}
 # On a deep link Streamlit asks for these beside the page before it finds its base path, and gets a 404.
 STREAMLIT_GUESSES = re.compile(r"/[a-z]+/_stcore/(health|host-config)")
 # What may go while it loads: parts of a map, and the component that writes the cookie of a log-in.
-PASSING_FILES = re.compile(r"data:|blob:|/assets/map/|/map-style/|/component/extra_streamlit_components")
+PASSING_FILES = re.compile(
+    r"data:|blob:|/assets/map/|/map-style/|/stations\.json|/component/extra_streamlit_components"
+)
+MAPS = (b"price_map", b"choosing_map")  # keys of the maps that can be clicked on
 UNSETTLED = '[data-testid="stSkeleton"], [data-stale="true"]'
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
 
@@ -153,7 +156,7 @@ def _watch(visit: Visit) -> None:
         socket.on("framesent", note_frame)
 
     def note_frame(frame: str | bytes) -> None:
-        visit.map_clicks += isinstance(frame, bytes) and b"price_map" in frame
+        visit.map_clicks += isinstance(frame, bytes) and any(key in frame for key in MAPS)
 
     def watch_page(page: Page) -> None:
         page.on("pageerror", lambda error: visit.problems.append(f"a page error: {error}"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 import etl
 from db import begin_writing, open_engine, prepare_database
@@ -180,6 +180,27 @@ def test_a_search_comes_back_from_its_address(search: StationSearch) -> None:
     from urllib.parse import parse_qsl
 
     assert read_search(dict(parse_qsl(write_query(search, "1.0", "fr")))) == search
+
+
+def test_who_asks_for_the_same_stations_shares_one_answer_until_the_next_load(country: Settings) -> None:
+    questions: list[str] = []
+
+    @event.listens_for(get_engine(), "before_cursor_execute")
+    def count(connection: object, cursor: object, statement: str, *_: object) -> None:
+        questions.append(statement)
+
+    def ask_for_prices(**query: str) -> bool:
+        questions.clear()
+        ask(**query)
+        return any("prices" in statement for statement in questions)
+
+    for place in ({}, {"at": "45.75,4.85", "radius": "10"}):
+        assert ask_for_prices(fuel="5", **place)
+        assert not ask_for_prices(fuel="5", lang="en", **place)
+        assert ask_for_prices(fuel="1", **place)
+    with begin_writing(get_engine()) as connection:
+        connection.execute(update(FeedState).values(loaded_at=datetime.now(UTC) + timedelta(minutes=1)))
+    assert ask_for_prices(fuel="5")
 
 
 def test_only_the_last_answers_are_kept_and_each_is_made_once() -> None:

@@ -1,0 +1,109 @@
+"""Choosing stations in a browser: by a click on the map or in the list, named, renamed, removed, brought back."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from browser.app_process import App
+from browser.catalogue import find_foreign, read_page, translate
+from browser.feeds import EAST, GUERET, WEST
+from browser.mail_server import add_driver, expect_cookie, log_in
+from browser.maps import click_on_map, get_map, point_at
+from browser.test_accessibility import find_violations
+from browser.test_looks import expect_sound_layout
+from browser.visit import Look, Open, Visit, expect_query, get_main, get_pill, settle
+
+SEARCH = "/choose?q=gueret&radius=2"
+NAME = "Sur le chemin du travail, [x](y) *, à gauche après le rond-point"[:60]
+
+
+def get_dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def press(inside: Page | Locator, english: str, language: str) -> None:
+    inside.get_by_role("button", name=translate(english, language), exact=True).click()
+
+
+def expect_count(page: Page, count: int, limit: int, language: str) -> None:
+    heading = translate("My stations ({count} of {limit})", language).format(count=count, limit=limit)
+    expect(get_main(page).get_by_role("heading", level=3, name=heading, exact=True)).to_be_visible()
+    settle(page)
+
+
+def look(seen: Visit, name: str) -> None:
+    """Look over the page: nothing is cut, nothing is in the other language; keep its picture."""
+    seen.page.get_by_role("heading", level=1).scroll_into_view_if_needed()
+    expect_sound_layout(seen.page)
+    assert set(find_foreign(read_page(seen.page), seen.look.language)) <= {"Help", "Open"}  # Streamlit's
+    seen.keep_screenshot(f"choosing-{name}", whole=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_driver"), [(Look(1280, "light", "fr"), True), (Look(390, "dark", "en"), False)], ids=str
+)
+def test_a_station_is_chosen_on_the_map_and_kept(app: App, visit: Open, shape: Look, is_driver: bool) -> None:
+    language, limit = shape.language, 50 if is_driver else 10
+    seen = visit(app, "/login" if is_driver else SEARCH, shape)
+    page = seen.page
+    if is_driver:
+        add_driver(app, "chooser", language=language)
+        log_in(page, language, "chooser")
+        expect_cookie(page)
+        seen.open(SEARCH)
+    expect_count(page, 0, limit, language)
+
+    click_on_map(seen, WEST, GUERET, 2)
+    expect(get_dialog(page).get_by_role("heading", name=WEST.address)).to_be_visible()
+    seen.keep_screenshot("choosing-dialog")
+    field = get_dialog(page).get_by_label(translate("Your name for it", language))
+    expect(field).to_have_value(f"{WEST.town}, {WEST.address}")
+    field.fill(NAME)
+    press(get_dialog(page), "Add to my stations", language)
+    expect(get_dialog(page)).to_have_count(0)
+    expect_count(page, 1, limit, language)
+    expect_query(page, keep=None if is_driver else str(WEST.id))
+    expect(get_main(page).get_by_test_id("stTable").get_by_text(NAME)).to_be_visible()
+    look(seen, "one")
+
+    # On the map it lies on top, under its own name; a second click on the same station opens it again.
+    for _ in range(2):
+        click_on_map(seen, WEST, GUERET, 2, NAME)
+        expect(get_dialog(page).get_by_text(NAME)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(get_dialog(page)).to_have_count(0)
+    # What runs the page again doesn't open it, and a filter leaves the map where it was moved to.
+    page.mouse.move(0, 0)
+    get_pill(page, "Gazole").click()
+    settle(page)
+    expect(get_dialog(page)).to_have_count(0)
+    point_at(page, EAST, GUERET, 2)
+
+    get_main(page).get_by_test_id("stTable").get_by_role("link", name=EAST.address).click()
+    press(get_dialog(page), "Add to my stations", language)
+    expect_count(page, 2, limit, language)
+
+    get_main(page).get_by_test_id("stButtonGroup").get_by_role("radio", name=NAME).click()
+    field = get_main(page).get_by_label(translate("Your name for it", language))
+    field.fill("Maison")
+    press(get_main(page), "Rename", language)
+    chosen = get_main(page).get_by_test_id("stButtonGroup").get_by_role("radio", name="Maison")
+    expect(chosen).to_be_checked()
+    settle(page)
+    look(seen, "two")
+    assert find_violations(page) == []
+    press(get_main(page), "Remove", language)
+    expect_count(page, 1, limit, language)
+    look(seen, "removed")
+    press(get_main(page), "Undo", language)
+    expect_count(page, 2, limit, language)
+    expect(chosen).to_be_visible()
+    if is_driver:
+        assert app.query("SELECT custom_name FROM custom_stations ORDER BY position") == [
+            ("Maison",),
+            (f"{EAST.town}, {EAST.address}",),
+        ]
+    else:
+        expect_query(page, keep=f"{WEST.id},{EAST.id}")
+    expect(get_map(page)).to_be_visible()
