@@ -1,27 +1,35 @@
-"""The engine, transactions, and creating or upgrading the database. No query lives here."""
+"""The engine, transactions, locks, and creating or upgrading the database. No query of a table lives here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from settings import ROOT
 
-# How long a writer waits for another on SQLite, in seconds. A load holds the write lock for about a second.
+# How long a writer waits for another, in seconds. A load holds the write lock for about a second.
 BUSY_SECONDS = 30
+
+# PostgreSQL's advisory locks are numbers; these are ours. People's changes and those of a load take turns apart.
+Turn = Literal["people", "feed"]
+_TURNS: dict[Turn, int] = {"people": 731_600_001, "feed": 731_600_002}
+_UPGRADE = 731_600_003
+_LOAD = 731_600_004
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code of a lock that was waited for in vain
 
 
 def open_engine(url: str) -> Engine:
     """Return an engine for the database at `url`; nothing is connected yet.
 
     On SQLite the driver's own transaction handling is replaced by plain BEGIN, so that reads see one snapshot and
-    schema changes roll back; WAL lets readers go on while a load writes.
+    schema changes roll back; WAL lets readers go on while a load writes. On PostgreSQL a reader asks for one snapshot.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, isolation_level="REPEATABLE READ")
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -42,33 +50,95 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def is_shared(engine: Engine) -> bool:
+    """Say whether several machines may use this database at once: SQLite is a file of one machine."""
+    return engine.dialect.name != "sqlite"
+
+
 @contextmanager
-def begin_writing(engine: Engine) -> Iterator[Connection]:
+def begin_writing(engine: Engine, turn: Turn = "people") -> Iterator[Connection]:
     """Open a transaction that will write, committed at the end and rolled back on an error.
 
-    SQLite takes the write lock at its start: a transaction that reads first and writes later would fail instead of
-    waiting when another one wrote in between.
+    Writers take turns from their start, on every database: a transaction that reads first and writes later would else
+    fail, or write from what another one changed in between. SQLite has one turn for all.
     """
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    if not is_shared(engine):
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+        return
+    # Not REPEATABLE READ: its snapshot would be older than the turn that it waited for.
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+        _take_lock(connection, _TURNS[turn])
         yield connection
+
+
+@contextmanager
+def hold_load_lock(engine: Engine, seconds: float) -> Iterator[None]:
+    """Hold the lock that one load at a time has among all machines that share a PostgreSQL; on SQLite there is one.
+
+    Raises TimeoutError: another machine held it all that time.
+    """
+    if not is_shared(engine):
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            connection.execute(select(func.set_config("lock_timeout", f"{seconds:.0f}s", False)))
+            connection.execute(select(func.pg_advisory_lock(_LOAD)))
+        except OperationalError as error:
+            connection.invalidate()
+            if getattr(error.orig, "sqlstate", "") == LOCK_NOT_AVAILABLE:
+                raise TimeoutError from error
+            raise
+        try:
+            yield
+        finally:
+            # Closed rather than given back: with it the lock goes, whatever became of the connection meanwhile.
+            connection.invalidate()
+
+
+def is_load_lock_held(engine: Engine) -> bool:
+    """Say whether some machine holds the load lock of a shared database; asked by taking it for a moment."""
+    if not is_shared(engine):
+        return False
+    with engine.connect() as connection:
+        return not connection.execute(select(func.pg_try_advisory_xact_lock(_LOAD))).scalar_one()
 
 
 def prepare_database(engine: Engine) -> None:
     """Create the database when it is missing and bring its tables to the newest revision.
 
-    Several processes may do so at once: the upgrade is one transaction that takes the write lock first.
+    Several processes may do so at once: the upgrade is one transaction that takes a lock first.
     """
     # Imported here: they cost 0.3 s, which nobody who only reads should pay.
     from alembic import command
     from alembic.config import Config
 
-    if engine.dialect.name != "sqlite":
-        from sqlalchemy_utils import create_database, database_exists
-
-        if not database_exists(engine.url):
-            create_database(engine.url)
+    if is_shared(engine):
+        _create_database(engine)
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     with begin_writing(engine) as connection:
+        if is_shared(engine):
+            _take_lock(connection, _UPGRADE)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _create_database(engine: Engine) -> None:
+    from sqlalchemy_utils import create_database, database_exists
+
+    try:
+        if not database_exists(engine.url):
+            create_database(engine.url)
+    except DBAPIError:
+        # Another process was quicker, or the server answers with an error of its own, which is then raised again.
+        if not database_exists(engine.url):
+            raise
+
+
+def _take_lock(connection: Connection, number: int) -> None:
+    """Wait for one of our locks, to be held until the end of the transaction."""
+    connection.execute(
+        select(func.set_config("lock_timeout", f"{BUSY_SECONDS}s", True), func.pg_advisory_xact_lock(number))
+    )

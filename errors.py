@@ -2,6 +2,7 @@
 
 CarburoamError
 ├── SettingRefused        a setting cannot be used as it stands
+├── CopyRefused           a database can't be copied to another without losing something
 ├── FeedError             the national feed gave nothing to load
 │   ├── FeedUnreachable   it could not be fetched: network, time-out, HTTP status, certificate
 │   └── FeedRefused       it was fetched, or would lead somewhere, and must not be loaded
@@ -41,6 +42,10 @@ class CarburoamError(Exception):
 
 class SettingRefused(CarburoamError):
     """A setting cannot be used; the text names the setting and what is wrong with it."""
+
+
+class CopyRefused(CarburoamError):
+    """A database can't be copied to another one without losing something."""
 
 
 class FeedError(CarburoamError):

@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import begin_writing, open_engine, prepare_database
+from db import begin_writing, hold_load_lock, is_load_lock_held, is_shared, open_engine, prepare_database
 from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning, SettingRefused
 from feed.archive import Progress, open_archive
 from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
@@ -26,7 +26,7 @@ from logs import set_up_logging
 from models import EtlRun, FeedState, Price, Station
 from prices.figures import store_figures
 from settings import SAMPLE_FEED, Settings, read_settings
-from statefiles import write_lastjob
+from statefiles import CLOCK_LEEWAY, write_lastjob
 
 Status = Literal["loaded", "unchanged", "refused", "failed"]
 
@@ -62,15 +62,25 @@ def run_load(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     on_progress: Progress | None = None,
+    unless_loaded_within: timedelta | None = None,
 ) -> LoadReport:
     """Load the feed of the settings, or the next one when that can't be had, and leave a row in `etl_runs`.
 
     Everything is stored in one transaction, the row's end included: readers see the old prices or the new ones. What
     can't be loaded changes nothing but that row. `lastjob.txt` moves on success, except for the sample.
 
+    With `unless_loaded_within`, nothing is done when another machine that shares the database has loaded the feed
+    since: one load an interval is enough for all of them.
+
     Raises LoadRunning: another load did not end within five minutes.
     """
-    with _hold_load_lock(settings):
+    with _hold_load_lock(settings, engine):
+        if unless_loaded_within is not None and is_shared(engine):
+            loaded_at = find_last_load(settings, engine)
+            # One from the future comes from a clock that is wrong, and must not keep the prices from ever moving.
+            if loaded_at is not None and now() - unless_loaded_within < loaded_at <= now() + CLOCK_LEEWAY:
+                write_lastjob(settings, loaded_at)
+                return LoadReport("unchanged", hide_password(settings.feeds[0]), "another machine has just loaded it")
         _close_leftovers(engine, now())
         run_id = _open_run(engine, now(), settings.feeds[0])
         try:
@@ -98,7 +108,7 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
     """
     if has_stations(engine):
         return None
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         if _has_stations(connection):
             return None  # the real feed came in while this one waited for its turn to write
         run_id = _insert_run(connection, now, SAMPLE_FEED)
@@ -118,7 +128,7 @@ def load_brands(engine: Engine, source: str, *, now: datetime) -> BrandReport:
     """
     with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
         brands = read_brands(fetched.file.read() if fetched is not None else b"")
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         return store_brands(connection, brands, hide_password(source), now=now)
 
 
@@ -138,16 +148,19 @@ def is_load_running(settings: Settings, engine: Engine) -> bool:
             return False
     try:
         with FileLock(settings.state_dir / LOCK_FILE, timeout=0):
-            return False
+            return is_load_lock_held(engine)
     except Timeout:
         return True
 
 
-def is_feed_loaded(settings: Settings, engine: Engine) -> bool:
-    """Say whether what stands in the database came from a feed of the settings."""
+def find_last_load(settings: Settings, engine: Engine) -> datetime | None:
+    """Return when what stands in the database was last loaded; None when it came from no feed of the settings."""
     with engine.connect() as connection:
         state = _read_state(connection)
-    return state is not None and state.source in map(hide_password, settings.feeds)
+    if state is None or state.source not in map(hide_password, settings.feeds):
+        return None
+    loaded_at: datetime = state.loaded_at
+    return loaded_at
 
 
 def _has_stations(connection: Connection) -> bool:
@@ -155,12 +168,15 @@ def _has_stations(connection: Connection) -> bool:
 
 
 @contextmanager
-def _hold_load_lock(settings: Settings) -> Iterator[None]:
-    try:
-        with FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise LoadRunning("another load is still running") from None
+def _hold_load_lock(settings: Settings, engine: Engine) -> Iterator[None]:
+    """Hold the load lock: a file among the processes of this machine, and one of the database among machines."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS))
+            stack.enter_context(hold_load_lock(engine, LOCK_SECONDS))
+        except (Timeout, TimeoutError):
+            raise LoadRunning("another load is still running") from None
+        yield
 
 
 def _close_leftovers(engine: Engine, now: datetime) -> None:
@@ -168,7 +184,7 @@ def _close_leftovers(engine: Engine, now: datetime) -> None:
 
     Only the sample may be on its way in without the lock; it takes a second.
     """
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         connection.execute(
             update(EtlRun)
             .where(
@@ -180,7 +196,7 @@ def _close_leftovers(engine: Engine, now: datetime) -> None:
 
 
 def _open_run(engine: Engine, now: datetime, source: str) -> int:
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         return _insert_run(connection, now, source)
 
 
@@ -190,7 +206,7 @@ def _insert_run(connection: Connection, now: datetime, source: str) -> int:
 
 
 def _fail_run(engine: Engine, run_id: int, now: datetime, report: LoadReport) -> None:
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         _close_run(connection, run_id, now, report)
 
 
@@ -237,7 +253,7 @@ def _load_from(
     with (
         make_sample(now()) if source == SAMPLE_FEED else nullcontext(source) as address,
         fetch_archive(address, known) as archive,
-        begin_writing(engine) as connection,
+        begin_writing(engine, "feed") as connection,
     ):
         state = _read_state(connection)
         if state is not None and source == SAMPLE_FEED and not state.is_sample:

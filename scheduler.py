@@ -209,7 +209,9 @@ class Scheduler:
                 succeeded = False
             failures = 0 if succeeded else failures + 1
             if succeeded:
-                last_success = datetime.now(UTC)
+                # Not always now: another machine that shares the database may have loaded it a while ago.
+                now = datetime.now(UTC)
+                last_success = read_lastjob(self._settings, now) or now
             else:
                 logger.warning("retry failures=%d", failures)
 
@@ -220,7 +222,7 @@ class Scheduler:
 
         try:
             db.prepare_database(engine)
-            is_loaded = etl.is_feed_loaded(self._settings, engine)
+            is_loaded = etl.find_last_load(self._settings, engine) is not None
         except Exception:
             # A database out of reach may come back: the loads try again, with growing pauses.
             logger.exception("database status=failed")
@@ -259,15 +261,16 @@ class Scheduler:
         import etl
 
         db.prepare_database(engine)
+        interval = timedelta(seconds=self._settings.refresh_seconds)
         if etl.has_stations(engine):
-            return etl.run_load(self._settings, engine).is_success
+            return etl.run_load(self._settings, engine, unless_loaded_within=interval).is_success
         # Nothing to show yet: a feed that doesn't answer must not keep a visitor from trying the pages.
         timer = threading.Timer(SAMPLE_AFTER_SECONDS, lambda: etl.load_sample(engine, datetime.now(UTC)))
         timer.daemon = True
         timer.start()
         is_success = False
         try:
-            is_success = etl.run_load(self._settings, engine).is_success
+            is_success = etl.run_load(self._settings, engine, unless_loaded_within=interval).is_success
         finally:
             timer.cancel()
             if not is_success:

@@ -57,7 +57,9 @@ def read_name(text: str) -> str:
 
 def make_key(text: str) -> str:
     """Return the form under which a username or an address is unique and looked up."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[:1000].strip()).casefold())[:254]
+    # PostgreSQL takes no NUL, not even to look for it.
+    shown = text[:1000].strip().replace("\0", "\ufffd")
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown).casefold())[:254]
 
 
 def _is_latin_or_digit(letter: str) -> bool:

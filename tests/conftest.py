@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_cluster import HASTY, Cluster, run_cluster
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, select
 
@@ -27,9 +29,40 @@ FIRST_ID = 1_000_001  # of generated stations that stand for real ones
 KEY = b"k" * 32
 PASSWORD = "correct horse battery"
 
+# "postgresql": every test gets its database there instead of in a file. Read now: tests begin without such settings.
+DATABASE = os.environ.get("CARBUROAM_TEST_DATABASE", "sqlite")
+CLUSTER: list[Cluster] = []
+
 MakeFeed = Callable[..., Path]
 MakeDriver = Callable[..., int]
 ReadMails = Callable[[], list[Row[Any]]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if DATABASE != "postgresql":
+        return
+    running = run_cluster(**HASTY, max_connections="300")
+    CLUSTER.append(running.__enter__())
+    config.add_cleanup(lambda: running.__exit__(None, None, None))
+    # What is made of this template has the tables already, as a database of an installation has.
+    engine = open_engine(f"{CLUSTER[0].url}/template1")
+    prepare_database(engine)
+    engine.dispose()
+    as_environment = Settings.as_environment
+    Settings.database = property(lambda self: self.database_url or f"{CLUSTER[0].url}/{name_database(self.state_dir)}")  # type: ignore[assignment,method-assign]
+    Settings.as_environment = lambda self: as_environment(self) | {"CARBUROAM_DATABASE_URL": self.database}  # type: ignore[method-assign]
+
+
+def name_database(state_dir: Path) -> str:
+    """Return the name of the database that stands for the one in this state dir."""
+    return f"t{sha256(str(state_dir).encode()).hexdigest()[:20]}"
+
+
+@pytest.fixture(autouse=True)
+def _drop_database(tmp_path: Path) -> Iterator[None]:
+    yield
+    for cluster in CLUSTER:
+        cluster.execute(f"DROP DATABASE IF EXISTS {name_database(tmp_path / 'state')} WITH (FORCE)")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +85,13 @@ def settings(tmp_path: Path) -> Settings:
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     return Settings(state_dir=state_dir)
+
+
+@pytest.fixture
+def empty_database(settings: Settings) -> None:
+    """Make the database without any table; on SQLite there is nothing to make."""
+    for cluster in CLUSTER:
+        cluster.execute(f"CREATE DATABASE {name_database(settings.state_dir)} TEMPLATE template0")
 
 
 @pytest.fixture

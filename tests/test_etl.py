@@ -33,7 +33,7 @@ from web_server import (
 )
 
 from errors import LoadRunning
-from etl import LOCK_FILE, LoadReport, has_stations, is_feed_loaded, is_load_running, load_brands, load_sample, run_load
+from etl import LOCK_FILE, LoadReport, find_last_load, has_stations, is_load_running, load_brands, load_sample, run_load
 from feed.generator import FIRST_SAMPLE_ID, FeedDamage
 from models import Base, EtlRun, FeedState, Price, Station
 from settings import ROOT, VERSION, Settings
@@ -394,7 +394,7 @@ def test_the_second_feed_is_loaded_when_the_first_cant_be(
     assert settings.lastjob_file.exists()
     with engine.connect() as connection:
         assert connection.scalar(select(FeedState.source)) == second
-    assert is_feed_loaded(settings, engine)
+    assert find_last_load(settings, engine) is not None
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_the_sample_is_loaded_into_an_empty_database_and_is_no_success(engine: E
         assert connection.scalar(select(FeedState.is_sample)) is True
         assert connection.scalar(select(Station.id).where(Station.id < FIRST_SAMPLE_ID)) is None
     assert not settings.lastjob_file.exists()
-    assert not is_feed_loaded(settings, engine)
+    assert find_last_load(settings, engine) is None
 
 
 def test_the_sample_as_the_feed_of_the_settings_is_no_success_either(load: Load, settings: Settings) -> None:

@@ -21,10 +21,11 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
-from conftest import FIRST_ID, NOW, MakeFeed
+from conftest import DATABASE, FIRST_ID, NOW, MakeFeed
 from filelock import FileLock
 from slow_feed import SlowFeed, find_closed_port, open_black_hole
 from sqlalchemy import Engine, insert
+from sqlalchemy.exc import DBAPIError
 
 import etl
 from db import begin_writing, open_engine, prepare_database
@@ -106,15 +107,19 @@ def with_feed(settings: Settings, feed: Path | str, **changes: Any) -> Settings:
 
 
 def query(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """Return the rows; none as long as there is no such table."""
-    path = settings.state_dir / "db.sqlite3"
+    """Return the rows; none as long as there is no such table, or no database."""
+    if DATABASE == "sqlite" and not (settings.state_dir / "db.sqlite3").exists():
+        return []
+    engine = open_engine(settings.database)
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
-            return connection.execute(sql).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error) or "unable to open" in str(error):
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
+    except DBAPIError as error:
+        if any(part in str(error) for part in ("no such table", "does not exist")):
             return []
         raise
+    finally:
+        engine.dispose()
 
 
 def list_statuses(settings: Settings) -> list[str | None]:
@@ -131,14 +136,24 @@ def has_loaded(settings: Settings) -> bool:
 
 
 def is_storing(settings: Settings) -> bool:
-    """Say whether a load is in its transaction and has written a part of it to the disk."""
-    log = settings.state_dir / "db.sqlite3-wal"
-    if not query(settings, "SELECT 1 FROM etl_runs WHERE finished_at IS NULL") or log.stat().st_size < 300_000:
+    """Say whether a load is in its transaction and has written a part of it."""
+    if not query(settings, "SELECT 1 FROM etl_runs WHERE finished_at IS NULL"):
         return False
-    return not can_write(settings)
+    if DATABASE == "postgresql":
+        return not can_write(settings)
+    log = settings.state_dir / "db.sqlite3-wal"
+    return log.stat().st_size > 300_000 and not can_write(settings)
 
 
 def can_write(settings: Settings) -> bool:
+    """Say whether a load's turn to write is free."""
+    if DATABASE == "postgresql":
+        return not query(
+            settings,
+            "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE locktype = 'advisory' AND objid = 731600002 AND backend_xid IS NOT NULL"
+            " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
     path = settings.state_dir / "db.sqlite3"
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         try:
