@@ -36,10 +36,9 @@ def set_up_logging(level: int = logging.INFO) -> None:
 class LineFormatter(logging.Formatter):
     """Writes an event as one line, its traceback too, and hides what libraries may have put into their errors."""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
