@@ -1,4 +1,4 @@
-"""The application: Streamlit's pages, the files of the map, security headers, and the start of the background process.
+"""The application: Streamlit's pages, the map's files, what programs ask, headers, the start of the background process.
 
 `streamlit run app.py` finds `app`.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio.to_thread
 import streamlit as st
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -24,6 +25,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
+from api.health import HidePlatformMetrics, make_health_routes
+from api.metrics import CountSessions, Metrics
+from api.problems import SpeakInProblems
+from api.routes import make_api
 from connections import SendAtOnce
 from errors import SettingRefused
 from headers import SecurityHeaders
@@ -101,16 +106,31 @@ async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     starter.stop()
 
 
+def open_reading() -> Connection:
+    """Open a connection to read with, for the routes that programs ask."""
+    # Imported here for the reason above.
+    from ui.reading import open_reading
+
+    return open_reading()
+
+
+METRICS = Metrics(open_reading)
+
 app = st.App(
     "ui/main.py",
     lifespan=prepare,
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
         Route("/stations.json", get_stations),
+        Mount("/api", make_api(SETTINGS, open_reading, METRICS)),
+        *make_health_routes(SETTINGS, open_reading, METRICS),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[
         Middleware(SendAtOnce),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
+        Middleware(CountSessions, metrics=METRICS),
+        Middleware(HidePlatformMetrics, settings=SETTINGS),
+        Middleware(SpeakInProblems, under="/api/"),
     ],
 )

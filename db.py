@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
@@ -29,10 +30,20 @@ def open_engine(url: str) -> Engine:
 
     On SQLite the driver's own transaction handling is replaced by plain BEGIN, so that reads see one snapshot and
     schema changes roll back; WAL lets readers go on while a load writes. On PostgreSQL a reader asks for one snapshot.
+    Errors don't tell the values of a statement: they end in the log, and may be of a person.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, isolation_level="REPEATABLE READ")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            isolation_level="REPEATABLE READ",
+            hide_parameters=True,
+        )
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: Any) -> None:
@@ -141,6 +152,26 @@ def prepare_database(engine: Engine) -> None:
             _take_lock(connection, _UPGRADE)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def needs_upgrade(connection: Connection) -> bool:
+    """Say whether the tables are missing or of an older revision than this program's; a newer one will do.
+
+    While servers are replaced one by one, the first of the new ones has brought the tables ahead of the others.
+    """
+    from alembic.migration import MigrationContext
+
+    revision = MigrationContext.configure(connection).get_current_revision()
+    newest, *older = _list_revisions()
+    return revision is None or (revision != newest and revision in older)
+
+
+@cache
+def _list_revisions() -> tuple[str, ...]:
+    """Return the revisions that this program knows, the newest first."""
+    from alembic.script import ScriptDirectory
+
+    return tuple(script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions())
 
 
 def _create_database(engine: Engine) -> None:

@@ -9,6 +9,7 @@ CarburoamError
 ├── LoadRunning           another load holds the load lock
 ├── PlaceUnknown          no station is known at the place that was asked for
 ├── SearchRefused         a search in an address can't be read
+├── ParametersRefused     parameters of a request to the API can't be read
 ├── StationUnknown        no station has this id
 ├── FavouriteError        a list of favourites can't take or change what was asked
 │   ├── AlreadyFavourite  the station is in it already
@@ -34,6 +35,8 @@ CarburoamError
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class CarburoamError(Exception):
@@ -70,6 +73,14 @@ class PlaceUnknown(CarburoamError):
 
 class SearchRefused(CarburoamError):
     """A search in an address can't be read; the text says what is wrong with it."""
+
+
+class ParametersRefused(CarburoamError):
+    """Parameters of a request can't be read: `errors` says of each what is wrong with it."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name} {complaint}" for name, complaint in errors.items()))
+        self.errors = dict(errors)
 
 
 class StationUnknown(CarburoamError):

@@ -97,7 +97,7 @@ def run_load(
             raise
         if report.is_success and report.source != SAMPLE_FEED:
             write_lastjob(settings, now())
-    logger.info("load status=%s source=%s message=%r", report.status, report.source, report.message)
+    logger.info("load status=%s source=%r message=%r", report.status, report.source, report.message)
     return report
 
 
@@ -117,7 +117,7 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
     except FeedRefused as error:
         report = LoadReport("refused", SAMPLE_FEED, str(error))
         _fail_run(engine, run_id, now, report)
-    logger.info("load status=%s source=%s message=%r", report.status, report.source, report.message)
+    logger.info("load status=%s source=%r message=%r", report.status, report.source, report.message)
     return report
 
 
@@ -230,7 +230,7 @@ def _load_first(
         try:
             return _load_from(engine, run_id, source, now, on_progress, after=errors)
         except FeedError as error:
-            logger.info("feed source=%s error=%r", hide_password(source), str(error))
+            logger.info("feed source=%r error=%r", hide_password(source), str(error))
             errors.append(error)
     message = "; then ".join(dict.fromkeys(str(error) for error in errors))
     # Refused only when no feed was out of reach: then trying again soon is of no use.

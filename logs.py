@@ -1,18 +1,52 @@
-"""How the commands and the app write their log: one line an event, key=value, times in UTC."""
+"""How the commands and the app write their log: one line an event, key=value, times in UTC, no secret."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
+
+_HIDDEN = "***"
+# What stands before the "@" of an address of the web or a database: user and password, whatever is in the latter.
+_USER = re.compile(r"(?<=://)[^\s'\"<>|]{0,300}@(?=[\w.\[\]:-])")
+_SECRET = re.compile(
+    r"(?i)\b(\w{0,30}(?:password|passwd|secret|token|api_?key|signature)\w{0,30}=['\"]?)[^\s&'\";,)]{1,500}"
+)
+# No longer than addresses may be: texts of strangers must not keep the search busy.
+_EMAIL = re.compile(r"[^\s@'\"<>(),;:=/\\]{1,64}@(?=[^\s@'\"<>(),;:=/\\]{1,250}\.[^\W\d]{2})")
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    ord("\n"): "\\n",
+    ord("\r"): "\\r",
+    ord("\t"): "\\t",
+    0x2028: "\\u2028",
+    0x2029: "\\u2029",
+}
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
     """Send our log, and warnings of the libraries, to stderr."""
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("carburoam").setLevel(level)
     # Its retries are told by ours when they are used up.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+class LineFormatter(logging.Formatter):
+    """Writes an event as one line, its traceback too, and hides what libraries may have put into their errors."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return hide_secrets(super().format(record)).translate(_CONTROL)
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without passwords in addresses, values that are named like secrets, and whose mail it is."""
+    text = _USER.sub(f"{_HIDDEN}@", text)
+    text = _SECRET.sub(rf"\1{_HIDDEN}", text)
+    return _EMAIL.sub(f"{_HIDDEN}@", text)

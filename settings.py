@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     mail_from: str = Field(default="carburoam@localhost", max_length=254)
     base_url: str = "http://localhost:8501"
     trusted_proxies: str = ""
+    trusted_scrapers: str = ""
+    api_per_minute: int = Field(default=120, ge=0, le=100_000)
 
     @field_validator("state_dir")
     @classmethod
@@ -76,17 +78,21 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "trusted_scrapers")
     @classmethod
     def _require_networks(cls, value: str) -> str:
-        for part in filter(None, value.replace(",", " ").split()):
-            ip_network(part, strict=False)
+        _read_networks(value)
         return value
 
     @property
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The addresses whose X-Forwarded-For counts."""
-        return tuple(ip_network(part, strict=False) for part in self.trusted_proxies.replace(",", " ").split())
+        return _read_networks(self.trusted_proxies)
+
+    @property
+    def scrapers(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The addresses that may read /metrics, besides this machine."""
+        return _read_networks(self.trusted_scrapers)
 
     @property
     def can_mail(self) -> bool:
@@ -135,3 +141,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         complaints = (f"CARBUROAM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"])
         raise SettingRefused("; ".join(complaints)) from None
+
+
+def _read_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part, strict=False) for part in text.replace(",", " ").split())

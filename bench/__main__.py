@@ -28,6 +28,12 @@ def _measure_stations() -> Table:
     return measure_stations()
 
 
+def _measure_api() -> Table:
+    from bench.api import measure_api
+
+    return measure_api()
+
+
 def _measure_soak(minutes: float) -> Table:
     from bench.soak import measure_soak
 
@@ -39,7 +45,7 @@ GROUPS: Mapping[str, Callable[[], Table]] = {
     "accounts": _measure_accounts,
     "stations": _measure_stations,
 }
-ON_REQUEST = ("soak",)
+ON_REQUEST = ("api", "soak")
 
 
 def main() -> None:
@@ -53,7 +59,11 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the soak lasts (%(default)g)")
     arguments = parser.parse_args()
-    groups: dict[str, Callable[[], Table]] = {**GROUPS, "soak": partial(_measure_soak, arguments.minutes)}
+    groups: dict[str, Callable[[], Table]] = {
+        **GROUPS,
+        "api": _measure_api,
+        "soak": partial(_measure_soak, arguments.minutes),
+    }
     asked = arguments.groups or list(GROUPS)
     if unknown := set(asked) - set(groups):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_cluster import HASTY, Cluster, run_cluster
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, select
 
 from accounts import passwords
 from accounts.registration import Registration, confirm_account, register
+from bench.postgres_cluster import HASTY, Cluster, run_cluster
 from db import open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
 from models import OutboxMail

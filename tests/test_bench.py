@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import FIRST_ID, MakeFeed
 from sqlalchemy import Engine
 
+from bench.api import CLIENTS, list_paths, read_at_full_speed, read_paced
 from bench.drivers import PASSWORD, add_drivers, make_cookie
 from bench.server import Server, run_server
 from bench.soak import Notes, Plan, hold_session, list_choices
@@ -86,3 +88,11 @@ def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engin
     assert notes.milliseconds
     assert server.read_cpu_seconds() > 0
     assert server.read_megabytes() > 50
+
+
+def test_the_readers_of_the_api_are_answered(server: Server, engine: Engine) -> None:
+    paths, answered = list_paths(engine), threading.Event()
+    assert len(read_at_full_speed(server.url, paths[: 2 * CLIENTS], 60)) == 2 * CLIENTS
+    milliseconds = read_paced(server.url, paths[: 2 * CLIENTS], lambda: answered.wait(2))
+    assert len(milliseconds) == 2 * CLIENTS
+    assert min(milliseconds) > 0

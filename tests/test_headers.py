@@ -26,6 +26,7 @@ from browser.app_process import (
     make_environment,
     wait_until,
 )
+from websockets.sync.client import connect
 
 from headers import make_content_policy
 from settings import ROOT
@@ -160,6 +161,13 @@ def list_hashes(page: str) -> list[str]:
         ("/assets/nothing.json", 404, ""),
         ("/assets/", 404, ""),
         ("/_stcore/nothing", None, ""),
+        ("/api/v1/stations", 400, "application/problem+json"),
+        ("/api/v1/stations/..%2f1", 400, "application/problem+json"),
+        ("/api/v1/nothing", 404, "application/problem+json"),
+        ("/api/v1/status", 200, "application/json"),
+        ("/api/v1/openapi.json", 200, "application/json"),
+        ("/healthz", 200, "application/json"),
+        ("/metrics", 200, "text/plain"),
     ],
 )
 def test_every_kind_of_answer_has_every_header_once(apps: Apps, path: str, status: int | None, kind: str) -> None:
@@ -172,7 +180,7 @@ def test_every_kind_of_answer_has_every_header_once(apps: Apps, path: str, statu
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "OPTIONS"])
 def test_other_methods_have_them_too(apps: Apps, method: str) -> None:
-    for path in ("/", "/map-style/light.json", "/assets/map/france.json"):
+    for path in ("/", "/map-style/light.json", "/assets/map/france.json", "/api/v1/fuels", "/readyz", "/metrics"):
         answer = ask(apps.plain, path, method)
         assert answer.get("x-content-type-options") == ["nosniff"]
         assert len(answer.get("content-security-policy")) == 1
@@ -283,3 +291,30 @@ def test_the_points_of_the_map_are_served_once_to_who_has_them(apps: Apps) -> No
 def test_a_search_of_points_that_can_t_be_read_is_refused_in_a_sentence(apps: Apps) -> None:
     answer = ask(apps.plain, "/stations.json?fuel=E10")
     assert (answer.status, json.loads(answer.body)) == (400, {"error": "fuel must be a whole number from 1 to 6"})
+
+
+def test_programs_get_prices_from_the_running_application(apps: Apps) -> None:
+    wait_until(lambda: ask(apps.plain, "/readyz").status == 200, START_SECONDS)  # until the first load has ended
+    point = json.loads(ask(apps.plain, "/stations.json?fuel=5").body)[0]
+    longitude, latitude = point["position"]
+    path = f"/api/v1/stations?near={latitude:.5f},{longitude:.5f}&fuel=E10"
+    first = ask(apps.plain, path, **{"Accept-Encoding": "gzip"})
+    assert (first.status, first.get("content-encoding")) == (200, ["gzip"])
+    body = json.loads(gzip.decompress(first.body))
+    assert point["id"] in [station["id"] for station in body["stations"]]
+    assert body["feed"]["is_sample"] is True
+    again = ask(apps.plain, path, **{"If-None-Match": first.get("etag")[0]})
+    assert (again.status, again.body) == (304, b"")
+    assert ask(apps.plain, path, "HEAD").body == b""
+    assert ask(apps.plain, path, "POST").get("content-type") == ["application/problem+json"]
+
+
+def test_the_figures_of_the_server_are_for_this_machine(apps: Apps) -> None:
+    figures = ask(apps.plain, "/metrics").body.decode()
+    assert "carburoam_sessions 0.0" in figures
+    with connect(f"ws://127.0.0.1:{apps.plain}/_stcore/stream", subprotocols=["streamlit"]):
+        assert "carburoam_sessions 1.0" in ask(apps.plain, "/metrics").body.decode()
+    for path in ("/metrics", "/_stcore/metrics"):
+        assert ask(apps.plain, path).status == 200
+        refused = ask(apps.plain, path, **{"X-Forwarded-For": "127.0.0.1"})
+        assert (refused.status, refused.get("content-type")) == (403, ["application/problem+json"])

@@ -17,13 +17,25 @@ import pytest
 
 from settings import ROOT
 
-FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles", "translations", "typed")
-PACKAGES = ("accounts", "stations", "prices", "feed")
+FLOOR = (
+    "errors",
+    "settings",
+    "models",
+    "db",
+    "mail",
+    "logs",
+    "statefiles",
+    "translations",
+    "typed",
+    "answers",
+    "origins",
+)
+PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")
-KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": ()}
+KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": (), "api": ("prices", "stations")}
 # What a page may build on: it holds no query, so that it needs neither the database's library nor the feed.
 FOR_PAGES = ("ui", "accounts", "stations", "prices", "etl", "scheduler", "settings", "models", "errors", "statefiles")
-FOR_UI = (*FOR_PAGES, "db", "logs", "mail", "translations")
+FOR_UI = (*FOR_PAGES, "db", "logs", "mail", "translations", "answers", "origins")
 
 
 def list_files(*names: str) -> list[Path]:
@@ -71,7 +83,7 @@ def import_freshly(files: list[Path]) -> set[str]:
     ("names", "forbidden"),
     [
         (("feed", "etl"), {"streamlit", "streamlit_authenticator", "pandas", "pydeck"}),
-        (("accounts", "stations", "prices", *FLOOR), {"streamlit", "streamlit_authenticator"}),
+        (("accounts", "stations", "prices", "api", *FLOOR), {"streamlit", "streamlit_authenticator"}),
         (("scheduler",), {"streamlit", "streamlit_authenticator", "pandas", "sqlalchemy", "lxml"}),
     ],
     ids=["feed and etl", "the other rooms", "scheduler"],

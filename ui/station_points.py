@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from textwrap import wrap
 from typing import Any
 
 import streamlit as st
 from sqlalchemy import Connection
 
+from answers import Answer, Content, answer_content
 from errors import SearchRefused
 from prices.freshness import get_freshness
 from prices.nearby import PriceRow
@@ -26,27 +23,6 @@ from ui.station_search import MAX_ANSWERS, LastAnswers, StationSearch, find_stat
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
 LINE_LENGTH = 20  # of a label: near the rim of the map the rest of a line is cut off
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the route answers: a status, headers and a body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Points:
-    """The points of a search as JSON, plain and compressed."""
-
-    plain: bytes
-
-    @cached_property
-    def compressed(self) -> bytes:
-        """The JSON in gzip's form."""
-        return gzip.compress(self.plain, 5, mtime=0)
 
 
 @st.cache_resource(show_spinner=False)
@@ -76,18 +52,7 @@ def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answe
         freshness = get_freshness(connection)
         edition = "" if freshness is None else freshness.edition
         key = write_query(search, edition, language)
-        kept = {
-            "ETag": f'W/"{hashlib.sha256(key.encode()).hexdigest()[:32]}"',
-            "Cache-Control": f"public, max-age={KEEP_SECONDS}",
-            "Vary": "Accept-Encoding",
-        }
-        if _knows(headers.get("if-none-match", ""), kept["ETag"]):
-            return Answer(304, kept)
-        points = _find_points(connection, edition, search, language)
-    kept["Content-Type"] = "application/json"
-    if "gzip" in headers.get("accept-encoding", "").replace(" ", "").replace("gzip;q=0,", "").split(","):
-        return Answer(200, {**kept, "Content-Encoding": "gzip"}, points.compressed)
-    return Answer(200, kept, points.plain)
+        return answer_content(key, headers, KEEP_SECONDS, lambda: _find_points(connection, edition, search, language))
 
 
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
@@ -110,16 +75,11 @@ def make_point(row: PriceRow, label: str) -> dict[str, Any]:
     }
 
 
-def _find_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Points:
-    def make() -> Points:
+def _find_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Content:
+    def make() -> Content:
         rows = find_stations(connection, edition, search).rows if edition else ()
         # The cheapest last: they are drawn over the others.
         points = [make_point(row, make_label(row, language=language)) for row in reversed(rows)]
-        return Points(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
+        return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
 
     return get_points().find((edition, search, language), make) if search.is_national else make()
-
-
-def _knows(if_none_match: str, etag: str) -> bool:
-    known = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
-    return "*" in known or etag.removeprefix("W/") in known

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
-
 import streamlit as st
 
+from origins import FORWARDED_FOR, find_address
 from settings import Settings
-
-Address = IPv4Address | IPv6Address
 
 
 def get_address(settings: Settings) -> str | None:
-    """Return the address of the browser; None when it isn't known, as behind a proxy that nobody said to trust.
-
-    X-Forwarded-For counts only when the peer is a trusted proxy; then the last address in it that is none counts.
-    """
-    peer = _parse(st.context.ip_address or "127.0.0.1")
-    if peer is None:
-        return None
-    if any(peer in network for network in settings.proxies):
-        forwarded = st.context.headers.get("X-Forwarded-For", "")
-        for text in reversed(forwarded.split(",")):
-            address = _parse(text)
-            if address is None:
-                return None
-            if not any(address in network for network in settings.proxies):
-                return str(address)
-        return None
-    return None if peer.is_loopback else str(peer)
+    """Return the address of the browser; None when it isn't known, as behind a proxy that nobody said to trust."""
+    address = find_address(
+        st.context.ip_address or "127.0.0.1", st.context.headers.get_all(FORWARDED_FOR), settings.proxies
+    )
+    return None if address is None else str(address)
 
 
 def get_browser() -> str:
@@ -39,11 +24,3 @@ def get_browser() -> str:
 def is_https() -> bool:
     """Say whether the visitor's address bar says https, whatever proxy stands between."""
     return (st.context.url or "").startswith("https://")
-
-
-def _parse(text: str) -> Address | None:
-    try:
-        address = ip_address(text.strip())
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

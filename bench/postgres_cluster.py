@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: a private cluster on a loopback port, gone with the process that started it."""
+"""A PostgreSQL of the tests' and the benchmarks' own: a private cluster on a loopback port, gone with its process."""
 
 from __future__ import annotations
 

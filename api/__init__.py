@@ -1,0 +1,1 @@
+"""The outside for programs: prices as JSON, and what those who run the server watch."""

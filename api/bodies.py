@@ -1,0 +1,196 @@
+"""What the API says of stations, fuels and loads, as it goes out in JSON. Its schemas are those of `api.openapi`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from answers import Content
+from api.loads import Load, get_last_load
+from api.parameters import StationQuery
+from api.sources import BRANDS, PRICES
+from models import FUEL_NAMES
+from prices.figures import FRESH_DAYS, NationalFigure, list_national_figures
+from prices.freshness import Freshness, get_freshness
+from prices.nearby import FuelRow, list_fuel_prices, list_nearby_prices
+from settings import VERSION
+from stations.brands import get_brand_state
+from stations.details import get_station
+from stations.opening_hours import Day
+
+Body = dict[str, Any]
+
+
+def write_body(body: Body) -> Content:
+    """Return a body as it goes out."""
+    return Content(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def describe_stations(connection: Connection, freshness: Freshness, query: StationQuery) -> Body:
+    """Return the stations around a point: by the price of the fuel, or the nearest first where none was asked for."""
+    figures = list_national_figures(connection)
+    nearby = list_nearby_prices(
+        connection,
+        None if query.fuel_id is None else figures.get(query.fuel_id),
+        query.fuel_id,
+        latitude=query.latitude,
+        longitude=query.longitude,
+        radius_km=query.radius_km,
+    )
+    rows = nearby.rows[: query.limit]
+    prices = list_fuel_prices(connection, figures, [row.station_id for row in rows])
+    return {
+        "feed": describe_feed(freshness),
+        "near": {"latitude": query.latitude, "longitude": query.longitude},
+        "radius_km": query.radius_km,
+        "fuel": None if query.fuel_id is None else FUEL_NAMES[query.fuel_id],
+        **_describe_price("median", None if query.fuel_id is None else nearby.median_milli_eur),
+        "total": len(nearby.rows),
+        "stations": [
+            {
+                "id": row.station_id,
+                "brand": row.brand or None,
+                "address": row.address,
+                "town": row.town,
+                "zip_code": row.zip_code,
+                "latitude": row.latitude,
+                "longitude": row.longitude,
+                "is_motorway": row.is_motorway,
+                "distance_km": None if row.distance_km is None else round(row.distance_km, 3),
+                "prices": _describe_prices(prices[row.station_id], freshness, query.fuel_id),
+            }
+            for row in rows
+        ],
+    }
+
+
+def describe_station(connection: Connection, freshness: Freshness, station_id: int) -> Body:
+    """Return one station, also one that has left the feed.
+
+    Raises StationUnknown: none has that id.
+    """
+    station = get_station(connection, station_id)
+    prices = list_fuel_prices(connection, list_national_figures(connection), [station_id])
+    return {
+        "feed": describe_feed(freshness),
+        "station": {
+            "id": station.id,
+            "brand": station.brand or None,
+            "name": station.name or None,
+            "address": station.address,
+            "town": station.town,
+            "zip_code": station.zip_code,
+            "latitude": station.latitude,
+            "longitude": station.longitude,
+            "is_motorway": station.is_motorway,
+            "has_automat": station.has_automat,
+            "services": list(station.services),
+            "opening_hours": None if station.week is None else [_describe_day(day) for day in station.week],
+            "left_feed_at": write_instant(station.left_feed_at),
+            "prices": _describe_prices(prices[station_id], freshness),
+        },
+    }
+
+
+def describe_fuels(connection: Connection, freshness: Freshness) -> Body:
+    """Return the fuels and what they cost in the whole country."""
+    figures = list_national_figures(connection)
+    return {
+        "feed": describe_feed(freshness),
+        "fuels": [_describe_fuel(fuel_id, name, figures) for fuel_id, name in FUEL_NAMES.items()],
+    }
+
+
+def describe_status(connection: Connection) -> Body:
+    """Return what was loaded last, and where it comes from."""
+    freshness, load = get_freshness(connection), get_last_load(connection)
+    brands = get_brand_state(connection)
+    is_invented = freshness is not None and freshness.is_sample
+    return {
+        "version": VERSION,
+        "feed": None if freshness is None else describe_feed(freshness),
+        "last_load": None if load is None else _describe_load(load),
+        "sources": [*([] if is_invented else [PRICES]), *([] if brands is None else [BRANDS[brands.kind]])],
+    }
+
+
+def describe_feed(freshness: Freshness) -> Body:
+    """Return how fresh the loaded feed is, and whether it was invented."""
+    return {
+        "loaded_at": write_instant(freshness.loaded_at),
+        "newest_report_at": write_instant(freshness.newest_report_at),
+        "stock_outs_at": write_instant(freshness.stock_outs_at),
+        "is_sample": freshness.is_sample,
+    }
+
+
+def write_instant(at: datetime | None) -> str | None:
+    """Return an instant in ISO 8601, UTC, to the second."""
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _describe_prices(rows: Iterable[FuelRow], freshness: Freshness, fuel_id: int | None = None) -> list[Body]:
+    newest = freshness.newest_report_at
+    return [
+        {
+            "fuel": FUEL_NAMES[row.fuel_id],
+            **_describe_price("price", row.price_milli_eur),
+            "reported_at": write_instant(row.updated_at),
+            "age_hours": _count_hours(row.updated_at, newest),
+            "standing": row.standing,
+            "stock_out": (
+                {"since": write_instant(row.out_since), "for_good": row.is_out_for_good} if row.is_out else None
+            ),
+        }
+        for row in rows
+        if fuel_id in (None, row.fuel_id)
+    ]
+
+
+def _describe_price(name: str, milli_eur: int | None) -> Body:
+    return {f"{name}_milli_eur": milli_eur, f"{name}_eur": None if milli_eur is None else milli_eur / 1000}
+
+
+def _count_hours(at: datetime | None, newest: datetime | None) -> int | None:
+    return None if at is None or newest is None else max(0, int((newest - at).total_seconds() // 3600))
+
+
+def _describe_fuel(fuel_id: int, name: str, figures: Mapping[int, NationalFigure]) -> Body:
+    figure = figures.get(fuel_id)
+    return {
+        "id": fuel_id,
+        "name": name,
+        "fresh_days": FRESH_DAYS[fuel_id],
+        **_describe_price("median", None if figure is None else figure.median_milli_eur),
+        **_describe_price("lowest", None if figure is None else figure.lowest_milli_eur),
+        "station_count": 0 if figure is None else figure.station_count,
+    }
+
+
+def _describe_day(day: Day | None) -> list[Body] | None:
+    if day is None:
+        return None
+    return [{"opens": _write_clock(opens), "closes": _write_clock(closes)} for opens, closes in day]
+
+
+def _write_clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _describe_load(load: Load) -> Body:
+    return {
+        "status": load.status,
+        "started_at": write_instant(load.started_at),
+        "finished_at": write_instant(load.finished_at),
+        "seconds": round(load.seconds, 3),
+        "stations_seen": load.stations_seen,
+        "stations_written": load.stations_written,
+        "stations_rejected": load.stations_rejected,
+        "prices_seen": load.prices_seen,
+        "prices_written": load.prices_written,
+        "prices_rejected": load.prices_rejected,
+    }

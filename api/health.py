@@ -1,0 +1,98 @@
+"""Whether the server lives, can do its work, and how it fares: for balancers, supervisors and Prometheus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from api.metrics import Metrics
+from api.problems import make_problem, make_unavailable
+from db import needs_upgrade
+from origins import FORWARDED_FOR, find_address, is_from_this_machine, is_in
+from prices.freshness import get_freshness
+from settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+READY_SECONDS = 5.0
+READERS = 2  # threads at most that ask a database which doesn't answer
+FRESH = {"Cache-Control": "no-store"}
+PLATFORM_METRICS = "/_stcore/metrics"  # what Streamlit tells anyone by itself
+
+logger = logging.getLogger("carburoam.health")
+
+
+def make_health_routes(settings: Settings, open_reading: Callable[[], Connection], metrics: Metrics) -> list[BaseRoute]:
+    """Return the routes; `open_reading` may raise what a database that is away raises."""
+    limiter = anyio.CapacityLimiter(READERS)
+
+    async def get_health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers=FRESH)
+
+    async def get_readiness(_request: Request) -> Response:
+        reason = "the database does not answer"
+        with anyio.move_on_after(READY_SECONDS):
+            reason = await anyio.to_thread.run_sync(
+                _find_hindrance, open_reading, abandon_on_cancel=True, limiter=limiter
+            )
+        return make_unavailable(reason) if reason else JSONResponse({"status": "ready"}, headers=FRESH)
+
+    async def get_metrics(request: Request) -> Response:
+        if not may_watch(request, settings):
+            return refuse_watching()
+        text = await anyio.to_thread.run_sync(generate_latest, metrics.registry, limiter=limiter)
+        return Response(text, headers=FRESH, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return [Route("/healthz", get_health), Route("/readyz", get_readiness), Route("/metrics", get_metrics)]
+
+
+def may_watch(request: Request, settings: Settings) -> bool:
+    """Say whether who asks is a program of this machine or one of the addresses that the settings trust."""
+    peer = request.client.host if request.client is not None else ""
+    if is_from_this_machine(peer, request.headers.keys()):
+        return True
+    address = find_address(peer, request.headers.getlist(FORWARDED_FOR), settings.proxies)
+    return address is not None and is_in(address, settings.scrapers)
+
+
+def refuse_watching() -> Response:
+    """Answer who may not see figures of the server."""
+    return make_problem(403, "This is for this machine and the addresses of CARBUROAM_TRUSTED_SCRAPERS.")
+
+
+class HidePlatformMetrics:
+    """ASGI middleware: Streamlit's own figures are for those who may see ours."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked = scope["type"] == "http" and scope["path"].rstrip("/").endswith(PLATFORM_METRICS)
+        if is_asked and not may_watch(Request(scope), self._settings):
+            await refuse_watching()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def _find_hindrance(open_reading: Callable[[], Connection]) -> str:
+    """Say what keeps this server from its work; nothing when nothing does."""
+    try:
+        with open_reading() as connection:
+            if needs_upgrade(connection):
+                return "the tables of the database are of an older version"
+            return "" if get_freshness(connection) is not None else "nothing was loaded yet"
+    except (SQLAlchemyError, OSError) as error:
+        logger.error("ready status=failed error=%r", str(getattr(error, "orig", None) or error))
+        return "the database can't be read"

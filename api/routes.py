@@ -1,0 +1,146 @@
+"""The routes of the API, version 1: only reads, each in a thread of its own kind, so that pages keep theirs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from answers import Answer, Content, answer_content
+from api.bodies import Body, describe_fuels, describe_station, describe_stations, describe_status, write_body
+from api.limits import LimitRequests
+from api.metrics import MeasureRequests, Metrics
+from api.openapi import make_document
+from api.parameters import read_nothing, read_station_id, read_station_query
+from api.problems import answer_error, make_problem, make_unavailable
+from errors import ParametersRefused, StationUnknown
+from prices.freshness import Freshness, get_freshness
+from settings import VERSION, Settings
+
+T = TypeVar("T")
+Endpoint = Callable[[Request], Awaitable[Response]]
+OpenReading = Callable[[], Connection]
+
+KEEP_SECONDS = 60  # an address doesn't name the load it is of: after the next one it says something else
+READERS = 4  # threads at most: reads wait for each other rather than for the pages
+
+logger = logging.getLogger("carburoam.api")
+
+
+def make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> Starlette:
+    """Return the application to be mounted at /api; `open_reading` may raise what a database that is away raises."""
+    limiter = anyio.CapacityLimiter(READERS)
+
+    def serve(read: Callable[[Request], T], answer: Callable[[Connection, Request, T], Answer | None]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                asked = read(request)
+                reading = partial(_read, open_reading, answer, request, asked)
+                found = await anyio.to_thread.run_sync(reading, limiter=limiter)
+            except ParametersRefused as error:
+                return make_problem(400, str(error), errors=error.errors)
+            except StationUnknown:
+                return make_problem(404, "No station has this id.")
+            except (SQLAlchemyError, OSError) as error:
+                cause = str(getattr(error, "orig", None) or error)
+                logger.error("api status=failed path=%r error=%r", request.url.path, cause)
+                return make_unavailable("The prices can't be read right now.")
+            if found is None:
+                return make_unavailable("Nothing was loaded yet.")
+            return Response(found.body, found.status, found.headers)
+
+        return endpoint
+
+    def serve_load(read: Callable[[Request], T], describe: Callable[[Connection, Freshness, T], Body]) -> Endpoint:
+        return serve(read, partial(_answer_of_load, describe))
+
+    api = Starlette(
+        routes=[
+            Route(
+                "/v1/stations",
+                serve_load(lambda request: read_station_query(request.query_params), describe_stations),
+            ),
+            Route(
+                "/v1/stations/{id}",
+                serve_load(
+                    lambda request: read_station_id(request.path_params["id"], request.query_params), describe_station
+                ),
+            ),
+            Route(
+                "/v1/fuels",
+                serve_load(_read_nothing, lambda connection, freshness, _: describe_fuels(connection, freshness)),
+            ),
+            Route("/v1/status", serve(_read_nothing, _answer_status)),
+            Route("/v1/openapi.json", _make_document_endpoint()),
+        ],
+        middleware=[
+            Middleware(MeasureRequests, metrics=metrics),
+            # For every site: what is here is public, and no cookie changes it.
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "HEAD"],
+                allow_headers=["If-None-Match"],
+                expose_headers=["ETag", "Retry-After"],
+                max_age=86_400,
+            ),
+            Middleware(LimitRequests, per_minute=settings.api_per_minute, proxies=settings.proxies),
+        ],
+        exception_handlers={HTTPException: answer_error, Exception: answer_error},
+    )
+    api.router.redirect_slashes = False
+    return api
+
+
+def _read(
+    open_reading: OpenReading, answer: Callable[[Connection, Request, T], Answer | None], request: Request, asked: T
+) -> Answer | None:
+    with open_reading() as connection:
+        return answer(connection, request, asked)
+
+
+def _answer_of_load(
+    describe: Callable[[Connection, Freshness, T], Body], connection: Connection, request: Request, asked: T
+) -> Answer | None:
+    """Answer with what stays the same until something is loaded; None when nothing was yet."""
+    freshness = get_freshness(connection)
+    if freshness is None:
+        return None
+    key = f"{VERSION} {freshness.edition} {request.url.path} {asked!r}"
+    return answer_content(
+        key, request.headers, KEEP_SECONDS, lambda: write_body(describe(connection, freshness, asked))
+    )
+
+
+def _answer_status(connection: Connection, request: Request, _asked: None) -> Answer:
+    content = write_body(describe_status(connection))
+    return answer_content(content.plain.decode(), request.headers, KEEP_SECONDS, lambda: content)
+
+
+def _make_document_endpoint() -> Endpoint:
+    text = json.dumps(make_document(), ensure_ascii=False, indent=1)
+    content = Content(text.encode())
+
+    async def get_document(request: Request) -> Response:
+        answer = answer_content(text, request.headers, KEEP_SECONDS, lambda: content)
+        return Response(answer.body, answer.status, answer.headers)
+
+    return get_document
+
+
+def _read_nothing(request: Request) -> None:
+    read_nothing(request.query_params)

@@ -1,0 +1,50 @@
+"""Where a request comes from: the address of who sent it, as far as that can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+FORWARDED_FOR = "x-forwarded-for"
+_OF_PROXIES = frozenset({"forwarded", FORWARDED_FOR, "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via"})
+
+
+def find_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> Address | None:
+    """Return the address of who sent a request; None when it isn't known, as behind a proxy that nobody trusts.
+
+    `peer` is the other end of the connection, `forwarded` the values of all X-Forwarded-For headers: they count only
+    when the peer is a trusted proxy; then the last address in them that is none counts.
+    """
+    address = read_address(peer)
+    if address is None:
+        return None
+    if is_in(address, proxies):
+        for text in reversed(",".join(forwarded).split(",")):
+            address = read_address(text)
+            if address is None or not is_in(address, proxies):
+                return address
+        return None
+    return None if address.is_loopback else address
+
+
+def is_from_this_machine(peer: str, header_names: Collection[str]) -> bool:
+    """Say whether a program of this machine asks by itself, and no proxy for somebody else (names in small letters)."""
+    address = read_address(peer)
+    return address is not None and address.is_loopback and _OF_PROXIES.isdisjoint(header_names)
+
+
+def is_in(address: Address, networks: Sequence[Network]) -> bool:
+    """Say whether an address lies in one of the networks."""
+    return any(address in network for network in networks)
+
+
+def read_address(text: str) -> Address | None:
+    """Return the address that a text is, an IPv4 one where it is written as IPv6; None when it is none."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,286 @@
+"""What the API says of stations, fuels and loads, to whom it says that nothing changed, and how it refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from asgi_client import Client, Heard, make_outside
+from known_stations import CENTRE, E10, E85, GAZOLE, NOW, add_price, add_station, add_stock_out
+from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy.exc import OperationalError
+
+from db import begin_writing
+from models import EtlRun, FeedState, Price, Station, StationBrand
+from prices.figures import store_figures
+from settings import Settings
+
+NEAR = f"near={CENTRE[0]},{CENTRE[1]}"
+PATHS = [f"/api/v1/stations?{NEAR}", "/api/v1/stations/1", "/api/v1/fuels", "/api/v1/status"]
+
+
+def note_load(connection: Connection, is_sample: bool = False) -> None:
+    connection.execute(
+        insert(FeedState).values(
+            id=1,
+            source="x",
+            is_sample=is_sample,
+            digest="",
+            station_count=5,
+            price_count=7,
+            newest_report_at=NOW,
+            loaded_at=NOW,
+            stock_outs_at=NOW,
+        )
+    )
+
+
+@pytest.fixture
+def client(engine: Engine, settings: Settings) -> Iterator[Client]:
+    """The outside of a program with five stations: fresh, dearer, old, dry and one far away."""
+    with begin_writing(engine) as connection:
+        add_station(connection, 1, km=2, has_automat=True, opening_hours="07:00-19:30|||?|||00:00-24:00")
+        add_station(connection, 2, km=1)
+        add_station(connection, 3, km=3)
+        add_station(connection, 4, km=4)
+        add_station(connection, 5, km=60)
+        for station_id, price in ((1, 1700), (2, 1800), (4, 1750), (5, 1650)):
+            add_price(connection, station_id, price, days=0.5)
+        add_price(connection, 3, 1500, days=40)
+        add_price(connection, 1, 1600, GAZOLE, days=0)
+        add_stock_out(connection, 4)
+        add_stock_out(connection, 1, permanent=True, fuel_id=E85)
+        connection.execute(insert(StationBrand).values(station_id=1, brand="Total", brand_key="total", name="Relais"))
+        store_figures(connection)
+        note_load(connection)
+    return make_outside(settings, engine.connect)
+
+
+def list_ids(answer: Heard) -> list[int]:
+    return [station["id"] for station in answer.json["stations"]]
+
+
+def test_the_cheapest_comes_first_and_what_cannot_be_compared_last(client: Client) -> None:
+    answer = client.get(f"/api/v1/stations?{NEAR}&fuel=E10")
+    assert answer.status == 200
+    assert list_ids(answer) == [1, 2, 4, 3]
+    body = answer.json
+    assert (body["fuel"], body["radius_km"], body["total"]) == ("E10", 10, 4)
+    assert (body["median_milli_eur"], body["median_eur"]) == (1700, 1.7)
+    assert body["near"] == {"latitude": CENTRE[0], "longitude": CENTRE[1]}
+    assert body["feed"] == {
+        "loaded_at": "2026-03-10T12:00:00Z",
+        "newest_report_at": "2026-03-10T12:00:00Z",
+        "stock_outs_at": "2026-03-10T12:00:00Z",
+        "is_sample": False,
+    }
+    first, _, dry, old = body["stations"]
+    assert (first["brand"], first["town"], first["zip_code"], first["distance_km"]) == ("Total", "Guéret", "23000", 2)
+    assert first["prices"] == [
+        {
+            "fuel": "E10",
+            "price_milli_eur": 1700,
+            "price_eur": 1.7,
+            "reported_at": "2026-03-10T00:00:00Z",
+            "age_hours": 12,
+            "standing": "fresh",
+            "stock_out": None,
+        }
+    ]
+    assert dry["prices"][0]["stock_out"] == {"since": "2026-03-08T12:00:00Z", "for_good": False}
+    assert (old["prices"][0]["standing"], old["prices"][0]["age_hours"]) == ("old", 960)
+
+
+def test_without_a_fuel_the_nearest_comes_first_with_all_its_prices(client: Client) -> None:
+    answer = client.get(f"/api/v1/stations?{NEAR}")
+    assert list_ids(answer) == [2, 1, 3, 4]
+    assert answer.json["median_eur"] is None
+    assert [price["fuel"] for price in answer.json["stations"][1]["prices"]] == ["Gazole", "E85", "E10"]
+
+
+def test_the_radius_and_the_limit_bound_the_answer(client: Client) -> None:
+    assert list_ids(client.get(f"/api/v1/stations?{NEAR}&radius_km=2.5")) == [2, 1]
+    limited = client.get(f"/api/v1/stations?{NEAR}&fuel=E10&limit=1")
+    assert (list_ids(limited), limited.json["total"]) == ([1], 4)
+    assert 5 not in list_ids(client.get(f"/api/v1/stations?{NEAR}&radius_km=50"))
+
+
+def test_an_implausible_price_is_said_to_be_that(client: Client, engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(update(Price).where(Price.station_id == 2, Price.gastype_id == E10).values(price=17))
+    answer = client.get(f"/api/v1/stations?{NEAR}&fuel=E10")
+    assert list_ids(answer) == [1, 4, 3, 2]
+    assert answer.json["stations"][3]["prices"][0]["standing"] == "implausible"
+
+
+def test_one_station_has_all_that_is_known_of_it(client: Client, engine: Engine) -> None:
+    station = client.get("/api/v1/stations/1").json["station"]
+    assert (station["name"], station["has_automat"], station["left_feed_at"]) == ("Relais", True, None)
+    hours = station["opening_hours"]
+    assert hours[0] == [{"opens": "07:00", "closes": "19:30"}]
+    assert (hours[1], hours[3], hours[6]) == ([], None, [{"opens": "00:00", "closes": "24:00"}])
+    assert {price["fuel"]: price["stock_out"] for price in station["prices"]}["E85"]["for_good"] is True
+    with begin_writing(engine) as connection:
+        connection.execute(update(Station).where(Station.id == 5).values(left_feed_at=NOW))
+    assert client.get("/api/v1/stations/5").json["station"]["left_feed_at"] == "2026-03-10T12:00:00Z"
+
+
+def test_the_fuels_have_what_they_cost_in_the_country(client: Client) -> None:
+    fuels = {fuel["name"]: fuel for fuel in client.get("/api/v1/fuels").json["fuels"]}
+    assert list(fuels) == ["Gazole", "SP95", "E85", "GPLc", "E10", "SP98"]
+    assert fuels["E10"] == {
+        "id": E10,
+        "name": "E10",
+        "fresh_days": 30,
+        "median_milli_eur": 1700,
+        "median_eur": 1.7,
+        "lowest_milli_eur": 1650,
+        "lowest_eur": 1.65,
+        "station_count": 4,
+    }
+    assert (fuels["SP95"]["median_eur"], fuels["SP95"]["station_count"]) == (None, 0)
+
+
+def test_the_status_names_the_last_load_and_the_licence(client: Client, engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for status, minutes in (("loaded", 60), ("failed", 30), (None, 1)):
+            began = NOW - timedelta(minutes=minutes)
+            ended = began + timedelta(seconds=2.5) if status else None
+            values = {"started_at": began, "finished_at": ended, "status": status, "message": "at /srv/feed"}
+            connection.execute(insert(EtlRun).values(source="https://feed.example", **values))
+    body = client.get("/api/v1/status").json
+    assert (body["last_load"]["status"], body["last_load"]["seconds"]) == ("failed", 2.5)
+    assert body["last_load"]["started_at"] == "2026-03-10T11:30:00Z"
+    assert [(source["of"], source["licence"]) for source in body["sources"]] == [("prices", "Licence Ouverte 2.0")]
+    assert "/srv/feed" not in json.dumps(body)
+    assert "feed.example" not in json.dumps(body)
+
+
+def test_invented_prices_are_said_to_be_that_and_have_no_source(engine: Engine, settings: Settings) -> None:
+    with begin_writing(engine) as connection:
+        note_load(connection, is_sample=True)
+    body = make_outside(settings, engine.connect).get("/api/v1/status").json
+    assert (body["feed"]["is_sample"], body["sources"]) == (True, [])
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_has_the_answer_already_is_told_so_until_the_next_load(client: Client, engine: Engine, path: str) -> None:
+    first = client.get(path)
+    assert first.headers["cache-control"] == "public, max-age=60"
+    known = {"If-None-Match": first.headers["etag"]}
+    again = client.get(path, known)
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    with begin_writing(engine) as connection:
+        connection.execute(update(FeedState).values(loaded_at=NOW + timedelta(minutes=10)))
+    after = client.get(path, known)
+    assert after.status == 200
+    assert after.headers["etag"] != first.headers["etag"]
+
+
+def test_each_question_has_an_etag_of_its_own(client: Client) -> None:
+    queries = ["", "&fuel=E10", "&fuel=Gazole", "&limit=3", "&radius_km=9"]
+    paths = [*(f"{PATHS[0]}{query}" for query in queries), "/api/v1/stations/1", "/api/v1/stations/2", "/api/v1/fuels"]
+    assert len({client.get(path).headers["etag"] for path in paths}) == len(paths)
+
+
+def test_an_answer_is_compressed_for_those_who_take_it(client: Client) -> None:
+    packed = client.get(PATHS[0], {"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.body)) == client.get(PATHS[0]).json
+    assert packed.headers["vary"].startswith("Accept-Encoding")
+
+
+def read_problem(answer: Heard, status: int) -> dict[str, object]:
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    return dict(body)
+
+
+@pytest.mark.parametrize(
+    ("query", "errors"),
+    [
+        ("", {"near": "is missing"}),
+        ("near=", {"near": "must be a latitude and a longitude"}),
+        ("near=91,0", {"near": "must be"}),
+        ("near=45.1,180.5", {"near": "must be"}),
+        ("near=45.1,%D9%A3", {"near": "must be"}),
+        ("near=05.1,2", {"near": "must be"}),
+        (f"{NEAR}&radius_km=50.1", {"radius_km": "must be a number of kilometres from 0.1 to 50"}),
+        (f"{NEAR}&radius_km=nan", {"radius_km": "must be"}),
+        (f"{NEAR}&radius_km=0", {"radius_km": "must be"}),
+        (f"{NEAR}&fuel=5", {"fuel": "must be one of Gazole, SP95, E85, GPLc, E10, SP98"}),
+        (f"{NEAR}&limit=101", {"limit": "must be a whole number from 1 to 100"}),
+        (f"{NEAR}&limit=1.0", {"limit": "must be"}),
+        (f"{NEAR}&{NEAR}", {"near": "was given more than once"}),
+        (f"{NEAR}&user=1", {"user": "is unknown; there are near, radius_km, fuel, limit"}),
+        ("radius_km=x&fuel=x&limit=x", {"near": "", "radius_km": "", "fuel": "", "limit": ""}),
+    ],
+)
+def test_every_parameter_that_cannot_be_read_is_named(client: Client, query: str, errors: dict[str, str]) -> None:
+    problem = read_problem(client.get(f"/api/v1/stations?{query}"), 400)
+    named = {error["parameter"]: error["detail"] for error in problem["errors"]}  # type: ignore[attr-defined]
+    assert named.keys() == errors.keys()
+    assert all(named[name].startswith(complaint) for name, complaint in errors.items())
+
+
+@pytest.mark.parametrize("id_", ["0", "x", "2147483648", "1.0", "%D9%A3", "-1"])
+def test_what_is_no_id_is_refused(client: Client, id_: str) -> None:
+    assert "id must be a whole number" in str(read_problem(client.get(f"/api/v1/stations/{id_}"), 400)["detail"])
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stations/77", "/api/v1/nothing", "/api/", "/api/v1/fuels/", "/api/v2/fuels"])
+def test_what_there_is_not_is_a_problem_too(client: Client, path: str) -> None:
+    assert read_problem(client.get(path), 404)["title"] == "Not Found"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_can_be_written(client: Client, path: str, method: str) -> None:
+    answer = client.get(path, method=method)
+    read_problem(answer, 405)
+    assert "GET" in answer.headers["allow"]
+
+
+def test_before_the_first_load_the_answer_is_to_come_again(engine: Engine, settings: Settings) -> None:
+    client = make_outside(settings, engine.connect)
+    for path in PATHS[:3]:
+        answer = client.get(path)
+        assert read_problem(answer, 503)["detail"] == "Nothing was loaded yet."
+        assert answer.headers["retry-after"] == "60"
+    assert client.get("/api/v1/status").json["feed"] is None
+
+
+def test_a_database_that_is_away_is_a_problem_that_tells_nothing_of_it(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> Connection:
+        raise OperationalError("SELECT 1", {}, Exception("no route to db.internal"))
+
+    client = make_outside(settings, fail)
+    for path in PATHS:
+        answer = client.get(path)
+        assert "db.internal" not in str(read_problem(answer, 503))
+        assert answer.headers["retry-after"] == "60"
+    assert "no route to db.internal" in caplog.text
+
+
+def test_pages_of_other_sites_may_read_it(client: Client) -> None:
+    origin = {"Origin": "https://elsewhere.example"}
+    for path in (*PATHS, "/api/v1/nothing", "/api/v1/stations"):
+        answer = client.get(path, origin)
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+    asking = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "If-None-Match"}
+    assert client.get(PATHS[0], asking, "OPTIONS").status == 200
+    assert client.get(PATHS[0], {**asking, "Access-Control-Request-Method": "PUT"}, "OPTIONS").status == 400
+
+
+def test_the_document_is_served_and_kept(client: Client) -> None:
+    answer = client.get("/api/v1/openapi.json")
+    assert answer.json["openapi"] == "3.1.0"
+    assert client.get("/api/v1/openapi.json", {"If-None-Match": answer.headers["etag"]}).status == 304

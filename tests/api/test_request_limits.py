@@ -1,0 +1,95 @@
+"""How often one address may ask, and what becomes of those whose address isn't known."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from asgi_client import Client, make_outside
+from sqlalchemy import Engine
+
+from api.limits import MAX_BUCKETS, UNKNOWN, UNKNOWN_SHARE, Buckets, name_bucket
+from settings import Settings
+
+FUELS = "/api/v1/fuels"
+PROXY = "10.0.0.1"
+
+
+@pytest.fixture
+def client(engine: Engine, settings: Settings) -> Client:
+    limited = settings.model_copy(update={"api_per_minute": 3, "trusted_proxies": PROXY})
+    return make_outside(limited, engine.connect)
+
+
+def count_answers(client: Client, times: int, address: str = "203.0.113.7", forwarded: str = "") -> int:
+    """Return how many of so many requests were not refused."""
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    return [client.get(FUELS, headers, address=address).status for _ in range(times)].count(503)
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(client: Client) -> None:
+    assert count_answers(client, 3) == 3
+    answer = client.get(FUELS, {"Origin": "https://elsewhere.example"})
+    assert answer.status == 429
+    assert answer.json["detail"].startswith("Too many requests")
+    assert 1 <= int(answer.headers["retry-after"]) <= 20
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert count_answers(client, 1, "203.0.113.8") == 1
+
+
+def test_addresses_that_do_not_exist_count_too(client: Client) -> None:
+    statuses = [client.get("/api/v1/nothing").status for _ in range(4)]
+    assert statuses == [404, 404, 404, 429]
+
+
+def test_behind_a_trusted_proxy_each_browser_is_counted_alone(client: Client) -> None:
+    assert count_answers(client, 5, PROXY, "198.51.100.1") == 3
+    assert count_answers(client, 5, PROXY, "198.51.100.2") == 3
+
+
+def test_a_header_of_a_stranger_makes_nobody_another(client: Client) -> None:
+    answered = sum(count_answers(client, 1, "203.0.113.9", f"198.51.100.{number}") for number in range(5))
+    assert answered == 3
+
+
+def test_those_whose_address_is_not_known_share_a_larger_bucket(client: Client) -> None:
+    assert count_answers(client, 40, "127.0.0.1") == 3 * UNKNOWN_SHARE
+    assert count_answers(client, 1, "203.0.113.7") == 1
+
+
+def test_health_and_figures_are_not_limited(client: Client) -> None:
+    assert {client.get("/healthz").status for _ in range(10)} == {200}
+
+
+def test_without_a_limit_nobody_is_refused(engine: Engine, settings: Settings) -> None:
+    client = make_outside(settings.model_copy(update={"api_per_minute": 0}), engine.connect)
+    assert count_answers(client, 200) == 200
+
+
+def test_a_bucket_fills_again_bit_by_bit_and_never_over() -> None:
+    now = [0.0]
+    buckets = Buckets(6, lambda: now[0])
+    assert [buckets.take("a") for _ in range(6)] == [0.0] * 6
+    assert buckets.take("a") == pytest.approx(10)
+    now[0] = 9.0
+    assert buckets.take("a") == pytest.approx(1)
+    now[0] = 10.0
+    assert buckets.take("a") == 0
+    now[0] = 10_000.0
+    assert [buckets.take("a") > 0 for _ in range(8)] == [False] * 6 + [True] * 2
+
+
+def test_no_more_buckets_are_kept_than_fit() -> None:
+    buckets = Buckets(1, lambda: 0.0)
+    for number in range(MAX_BUCKETS + 500):
+        buckets.take(str(number))
+    assert len(buckets) == MAX_BUCKETS
+    assert buckets.take(str(MAX_BUCKETS + 499)) > 0
+
+
+def test_a_home_has_one_bucket_on_ipv6() -> None:
+    first, second = ip_address("2001:db8:1:2::1"), ip_address("2001:db8:1:2:ffff::9")
+    assert name_bucket(first) == name_bucket(second) != name_bucket(ip_address("2001:db8:1:3::1"))
+    assert name_bucket(ip_address("203.0.113.7")) == "203.0.113.7"
+    assert name_bucket(None) == UNKNOWN
