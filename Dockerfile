@@ -13,6 +13,7 @@ COPY requirements.lock ./
 RUN python -m pip install -r requirements.lock
 # Its owner is root: the program can't change itself. What may go in is named in .dockerignore.
 COPY . ./
+RUN python -m compileall -q .
 
 # pid.txt, lastjob.txt, outputs/, and the database where no other one is named.
 ENV CARBUROAM_STATE_DIR=/state

@@ -66,7 +66,7 @@ class Nginx:
         return ssl.create_default_context(cafile=self.certificate)
 
     def read_log(self) -> list[Served]:
-        lines = (self.folder / "carburoam.log").read_text(encoding="utf-8").splitlines()
+        lines = (self.folder / "access.log").read_text(encoding="utf-8").splitlines()
         found = (re.fullmatch(r"\S+ (\d{3}) \S+ (\S+) \d+ \S+ (.+)", line) for line in lines)
         return [Served(int(match[1]), match[2], match[3]) for match in found if match is not None]
 

@@ -46,6 +46,8 @@ from browser.mail_server import PASSWORD, expect_cookie, expect_title, fill_in, 
 from browser.visit import Look, open_visit
 from settings import ROOT
 
+pytestmark = pytest.mark.timeout(300)  # two servers, a database and a browser start on a machine that does other things
+
 KEY = "a key that both of the servers have, for the test"
 DATABASE = "several"
 FORGED = "203.0.113.66"
