@@ -40,12 +40,18 @@ def _measure_soak(minutes: float) -> Table:
     return measure_soak(minutes)
 
 
+def _measure_scale(database: str) -> Table:
+    from bench.scale import measure_scale
+
+    return measure_scale(database)
+
+
 GROUPS: Mapping[str, Callable[[], Table]] = {
     "load": measure_load,
     "accounts": _measure_accounts,
     "stations": _measure_stations,
 }
-ON_REQUEST = ("api", "soak")
+ON_REQUEST = ("api", "soak", "scale")
 
 
 def main() -> None:
@@ -58,11 +64,13 @@ def main() -> None:
         help=f"of {', '.join(GROUPS)}, all of them when none is named; or {', '.join(ON_REQUEST)}",
     )
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the soak lasts (%(default)g)")
+    parser.add_argument("--database", default="", help="an empty PostgreSQL database, for scale")
     arguments = parser.parse_args()
     groups: dict[str, Callable[[], Table]] = {
         **GROUPS,
         "api": _measure_api,
         "soak": partial(_measure_soak, arguments.minutes),
+        "scale": partial(_measure_scale, arguments.database),
     }
     asked = arguments.groups or list(GROUPS)
     if unknown := set(asked) - set(groups):

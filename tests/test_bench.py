@@ -9,14 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import FIRST_ID, MakeFeed
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from bench.api import CLIENTS, list_paths, read_at_full_speed, read_paced
 from bench.drivers import PASSWORD, add_drivers, make_cookie
+from bench.scale import count_writes
 from bench.server import Server, run_server
 from bench.soak import Notes, Plan, hold_session, list_choices
 from bench.visitor import VisitFailed, Visitor, open_visit
 from etl import run_load
+from models import User
 from settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -96,3 +98,13 @@ def test_the_readers_of_the_api_are_answered(server: Server, engine: Engine) -> 
     milliseconds = read_paced(server.url, paths[: 2 * CLIENTS], lambda: answered.wait(2))
     assert len(milliseconds) == 2 * CLIENTS
     assert min(milliseconds) > 0
+
+
+def test_writers_that_take_turns_lose_nothing(engine: Engine) -> None:
+    add_drivers(engine, 4)
+    done = count_writes(engine, 4, seconds=0.3)
+    assert done >= 4
+    with engine.connect() as connection:
+        names = connection.scalars(select(User.name)).all()
+    # The last name of each says how many it wrote before that one.
+    assert done == sum(int(name.split()[1]) + 1 for name in names)

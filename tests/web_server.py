@@ -140,7 +140,7 @@ def occupy_port() -> Iterator[str]:
 
 
 def write_certificate(path: Path) -> Path:
-    """Write a key and a certificate for 127.0.0.1 that it signed itself."""
+    """Write a key and a certificate for 127.0.0.1 and localhost that it signed itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a feed on loopback")])
     now = datetime.now(UTC)
@@ -152,7 +152,10 @@ def write_certificate(path: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1")), x509.DNSName("localhost")]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

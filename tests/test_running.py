@@ -1,0 +1,124 @@
+"""The commands of docs/running.md that keep an installation and bring it back do so."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import NOW
+from postgres_cluster import HASTY, USER, find_programs, run_cluster
+from sqlalchemy import Engine, insert, select
+
+from db import begin_writing, open_engine, prepare_database
+from etl import load_sample
+from models import EtlRun, Station, User
+from settings import ROOT
+
+DOCUMENT = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+STATE_DIR, BACKUPS = "/var/lib/carburoam/8501", "/var/backups"
+
+
+def find_command(start: str, **replaced: str) -> list[str]:
+    """Return the command of the document that begins so, its parts with these paths and addresses replaced."""
+    (line,) = (line for line in DOCUMENT.splitlines() if line.startswith(f"    {start}"))
+    parts = shlex.split(line)
+    for shipped, ours in replaced.items():
+        shipped = {"state_dir": STATE_DIR, "backups": BACKUPS, "database": f"postgresql://{USER}@HOST/carburoam"}[
+            shipped
+        ]
+        assert shipped in line
+        parts = [part.replace(shipped, ours) for part in parts]
+    return parts
+
+
+def require_program(name: str) -> None:
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+
+
+def add_user(engine: Engine, name: str) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(
+            insert(User).values(
+                username=name,
+                username_key=name,
+                email=f"{name}@mailbox.org",
+                email_key=f"{name}@mailbox.org",
+                name=name,
+                language="fr",
+                created_at=NOW,
+            )
+        )
+
+
+def list_users(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(User.username).order_by(User.id)))
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Engine]:
+    (tmp_path / "state").mkdir()
+    engine = open_engine(f"sqlite:///{tmp_path / 'state' / 'db.sqlite3'}")
+    prepare_database(engine)
+    yield engine
+    engine.dispose()
+
+
+def test_sqlite_is_kept_while_it_is_written_and_brought_back(on_sqlite: Engine, tmp_path: Path) -> None:
+    require_program("sqlite3")
+    where = {"state_dir": str(tmp_path / "state"), "backups": str(tmp_path)}
+    add_user(on_sqlite, "ada")
+    with begin_writing(on_sqlite) as connection:
+        connection.execute(insert(EtlRun).values(started_at=NOW))
+        subprocess.run(find_command('sqlite3 /var/lib/carburoam/8501/db.sqlite3 ".backup', **where), check=True)
+    add_user(on_sqlite, "after")
+    on_sqlite.dispose()
+    subprocess.run(find_command("rm -f", state_dir=where["state_dir"]), check=True)
+    owned = find_command("install -o carburoam", **where)
+    subprocess.run([owned[0], *owned[5:]], check=True)  # whoever runs the test can't give files away
+    assert list_users(on_sqlite) == ["ada"]
+    assert (tmp_path / "state" / "db.sqlite3").stat().st_mode & 0o777 == 0o600
+    with on_sqlite.connect() as connection:
+        assert connection.scalars(select(EtlRun.id)).all() == [], "a transaction that was not over is in the backup"
+
+
+def test_the_last_loads_are_told(on_sqlite: Engine, tmp_path: Path) -> None:
+    require_program("sqlite3")
+    with begin_writing(on_sqlite) as connection:
+        connection.execute(insert(EtlRun).values(started_at=NOW, finished_at=NOW, status="refused", message="why"))
+    command = find_command('sqlite3 /var/lib/carburoam/8501/db.sqlite3 "SELECT', state_dir=str(tmp_path / "state"))
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("|refused|why\n")
+
+
+@pytest.mark.slow
+def test_postgresql_is_kept_and_brought_back(tmp_path: Path) -> None:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with run_cluster(**HASTY) as cluster:
+        engine = open_engine(f"{cluster.url}/carburoam")
+        prepare_database(engine)
+        load_sample(engine, NOW)
+        add_user(engine, "ada")
+        where = {"database": f"postgresql://{USER}@127.0.0.1:{cluster.port}/carburoam", "backups": str(tmp_path)}
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+        subprocess.run(find_command("pg_dump", **where), check=True, env=environment)
+        with engine.connect() as connection:
+            stations = len(connection.scalars(select(Station.id)).all())
+        add_user(engine, "after")
+        cluster.execute("DELETE FROM prices", "carburoam")
+        engine.dispose()
+        subprocess.run(find_command("pg_restore", **where), check=True, env=environment)
+        prepare_database(engine)
+        assert list_users(engine) == ["ada"]
+        add_user(engine, "next")
+        with engine.connect() as connection:
+            assert len(connection.scalars(select(Station.id)).all()) == stations > 0
+        engine.dispose()
