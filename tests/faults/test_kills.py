@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 import pytest
 from conftest import MakeFeed
 from loops import LOOP_SECONDS, choose
 from people import People
-from snapshots import KnownFeed, learn_feeds, load
+from programs import END_SECONDS, run_program
+from snapshots import learn_feeds, load
 from sqlalchemy import Engine, func, select
 
 from models import EtlRun
-from settings import ROOT, Settings
+from settings import Settings
 
 START_SECONDS = 1.5  # about what a process takes from its start to its first query
 STORE_SECONDS = 0.6  # and about what the load takes from there
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(settings: Settings) -> Iterator[Start]:
-    """Give a function that starts a program that loads this feed, ended with the test."""
-    with ExitStack() as stack:
-
-        def run(program: str, feed: KnownFeed, **changes: object) -> subprocess.Popen[str]:
-            changed = settings.model_copy(update={"feed_url": str(feed.path), **changes})
-            process = subprocess.Popen(
-                [sys.executable, program],
-                cwd=ROOT,
-                env=changed.as_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-            stack.callback(process.wait, 20)
-            stack.callback(process.kill)
-            return process
-
-        yield run
 
 
 def has_open_run(engine: Engine) -> bool:
@@ -70,7 +45,6 @@ def test_loads_that_are_killed_at_any_moment_harm_nobody(
     settings: Settings,
     engine: Engine,
     make_feed: MakeFeed,
-    start: Start,
     record_property: Callable[[str, object], None],
 ) -> None:
     random = Random(1)
@@ -81,10 +55,11 @@ def test_loads_that_are_killed_at_any_moment_harm_nobody(
         for number in range(1, rounds + 1):
             feed = feeds[number % 2]
             settings.lastjob_file.unlink(missing_ok=True)  # so that the background process loads at once
-            process = start(("etl.py", "scheduler.py")[number // 2 % 2], feed)
-            wait_for_moment(process, engine, random)
-            process.kill()
-            process.wait(20)
+            program = ("etl.py", "scheduler.py")[number // 2 % 2]
+            with run_program(settings.model_copy(update={"feed_url": str(feed.path)}), program) as process:
+                wait_for_moment(process, engine, random)
+                process.kill()
+                process.wait(END_SECONDS)
             killed_in_load += has_open_run(engine)
             load(settings, engine, feed)
             assert not has_open_run(engine)
