@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: run test bench check lock
+.PHONY: run test faults bench check lock
 
 run: $(VENV)/.runs
 	$(BIN)/streamlit run app.py
@@ -15,6 +15,10 @@ test: $(VENV)/.tests
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 		$(BIN)/playwright install chromium || true
 	$(BIN)/python -m pytest $(TESTS)
+
+# The whole of each loop, of which `make test` runs a small part; the figures of the run are in faults.xml.
+faults: $(VENV)/.tests
+	CARBUROAM_TEST_FAULTS=whole $(BIN)/python -m pytest tests/faults --junitxml=faults.xml
 
 bench: $(VENV)/.tests
 	$(BIN)/python -m bench

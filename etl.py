@@ -151,6 +151,9 @@ def is_load_running(settings: Settings, engine: Engine) -> bool:
             return is_load_lock_held(engine)
     except Timeout:
         return True
+    except OSError:
+        # Where the state dir can't be written, no load of this machine runs; one of another machine may.
+        return is_load_lock_held(engine)
 
 
 def find_last_load(settings: Settings, engine: Engine) -> datetime | None:

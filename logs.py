@@ -31,6 +31,8 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.getLogger("carburoam").setLevel(level)
     # Its retries are told by ours when they are used up.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # A connection that was lost is told by the error of whoever used it.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class LineFormatter(logging.Formatter):

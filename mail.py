@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
 
 from db import begin_writing
 from errors import MailRefused
@@ -103,15 +103,14 @@ class Mailer:
 
 def _claim(engine: Engine, now: datetime) -> Row[tuple[object, ...]] | None:
     """Take the next mail that is due, so that no other worker does; its place in the queue moves ahead first."""
+    # No pause is as long as twice the longest: such a time was written while the clock was ahead.
+    is_due = or_(OutboxMail.next_try_at <= now, OutboxMail.next_try_at > now + 2 * LONGEST_PAUSE)
     with engine.connect() as connection:
-        if connection.execute(select(OutboxMail.id).where(OutboxMail.next_try_at <= now).limit(1)).first() is None:
+        if connection.execute(select(OutboxMail.id).where(is_due).limit(1)).first() is None:
             return None
     with begin_writing(engine) as connection:
         row = connection.execute(
-            select(OutboxMail.__table__)
-            .where(OutboxMail.next_try_at <= now)
-            .order_by(OutboxMail.next_try_at, OutboxMail.id)
-            .limit(1)
+            select(OutboxMail.__table__).where(is_due).order_by(OutboxMail.next_try_at, OutboxMail.id).limit(1)
         ).first()
         if row is None:
             return None
