@@ -17,13 +17,15 @@ import pytest
 
 from settings import ROOT
 
-FLOOR = ("errors", "settings", "models", "db", "mail", "logs", "statefiles", "translations", "typed")
+FLOOR = (
+    *("backup", "db", "errors", "logs", "mail", "models", "outputs", "settings", "statefiles", "translations", "typed"),
+)
 PACKAGES = ("accounts", "stations", "prices", "feed")
 ABOVE = ("ui", "pages", "app")
 KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": ()}
 # What a page may build on: it holds no query, so that it needs neither the database's library nor the feed.
 FOR_PAGES = ("ui", "accounts", "stations", "prices", "etl", "scheduler", "settings", "models", "errors", "statefiles")
-FOR_UI = (*FOR_PAGES, "db", "logs", "mail", "translations")
+FOR_UI = (*FOR_PAGES, "backup", "db", "logs", "mail", "outputs", "translations")
 
 
 def list_files(*names: str) -> list[Path]:

@@ -58,7 +58,7 @@ def load_country(folder: Path, **recipe: Any) -> Country:
 @contextmanager
 def run_app(monkeypatch: pytest.MonkeyPatch, settings: Settings, **variables: str) -> Iterator[None]:
     """Let the pages read that state dir. No load is due, so no page may start the background process."""
-    for name, value in settings.as_environment() | variables.items():
+    for name, value in (settings.as_environment() | variables).items():
         monkeypatch.setenv(name, value)
     write_lastjob(settings, datetime.now(UTC))
     st.cache_resource.clear()
