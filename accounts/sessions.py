@@ -6,9 +6,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, insert, or_, select, update
 
 from accounts.addresses import is_known_address, remember_address
 from accounts.identity import make_key
@@ -114,18 +115,24 @@ def open_session(connection: Connection, user_id: int, *, is_lasting: bool, brow
 
 def find_driver(connection: Connection, session_id: str, now: datetime) -> Driver | None:
     """Return whose session this is; None when it is none, has ended or is over."""
-    row = connection.execute(
+    row = connection.execute(_select_driver(), {"hash": hash_session_id(session_id), "now": now}).first()
+    return None if row is None else Driver(*row)
+
+
+@cache
+def _select_driver() -> Select[*tuple[Any, ...]]:
+    """Build the query of every rerun once: that takes longer than asking it."""
+    return (
         select(User.id, User.username, User.email, User.name, User.language, Credential.role)
         .join(LoginSession, LoginSession.user_id == User.id)
         .join(Credential, Credential.user_id == User.id)
         .where(
-            LoginSession.token_hash == hash_session_id(session_id),
-            LoginSession.expires_at > now,
+            LoginSession.token_hash == bindparam("hash"),
+            LoginSession.expires_at > bindparam("now"),
             Credential.confirmed_at.is_not(None),
             Credential.locked_at.is_(None),
         )
-    ).first()
-    return None if row is None else Driver(*row)
+    )
 
 
 def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:

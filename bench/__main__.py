@@ -22,13 +22,23 @@ def _measure_accounts() -> Table:
     return measure_accounts()
 
 
+def _measure_stations() -> Table:
+    from bench.stations import measure_stations
+
+    return measure_stations()
+
+
 def _measure_soak(minutes: float) -> Table:
     from bench.soak import measure_soak
 
     return measure_soak(minutes)
 
 
-GROUPS: Mapping[str, Callable[[], Table]] = {"load": measure_load, "accounts": _measure_accounts}
+GROUPS: Mapping[str, Callable[[], Table]] = {
+    "load": measure_load,
+    "accounts": _measure_accounts,
+    "stations": _measure_stations,
+}
 ON_REQUEST = ("soak",)
 
 

@@ -1,9 +1,11 @@
-"""Accounts for the benchmarks, inserted in bulk, and the cookie of one that is logged in."""
+"""Accounts and favourites for the benchmarks, inserted in bulk, and the cookie of one that is logged in."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from random import Random
 
 import jwt
 from sqlalchemy import Engine, insert
@@ -11,7 +13,7 @@ from sqlalchemy import Engine, insert
 from accounts.passwords import hash_password
 from accounts.sessions import LASTING, hash_session_id, open_session
 from db import begin_writing
-from models import Credential, LoginSession, User
+from models import Credential, CustomStation, FollowedGasType, LoginSession, User
 from settings import Settings
 from statefiles import read_secret_key
 
@@ -64,6 +66,31 @@ def add_drivers(engine: Engine, count: int) -> None:
                     }
                     for id_ in ids
                 ],
+            )
+
+
+def add_favourites(
+    engine: Engine, user_ids: Sequence[int], stations_each: int, station_ids: Sequence[int], fuels: Sequence[int]
+) -> None:
+    """Let each of these drivers keep so many stations from all over the country, and follow these fuels."""
+    random, now = Random(1), datetime.now(UTC)
+    for start in range(0, len(user_ids), CHUNK):
+        ids = user_ids[start : start + CHUNK]
+        kept = [
+            {
+                "user_id": id_,
+                "station_id": station,
+                "custom_name": f"Station {place}",
+                "position": place,
+                "added_at": now,
+            }
+            for id_ in ids
+            for place, station in enumerate(random.sample(station_ids, stations_each), start=1)
+        ]
+        with begin_writing(engine) as connection:
+            connection.execute(insert(CustomStation), kept)
+            connection.execute(
+                insert(FollowedGasType), [{"user_id": id_, "gastype_id": fuel} for id_ in ids for fuel in fuels]
             )
 
 

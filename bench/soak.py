@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine, func, select
 
-from bench.drivers import add_drivers, make_cookie
+from bench.drivers import add_drivers, add_favourites, make_cookie
 from bench.run import Line, Table
 from bench.server import Server, run_server
 from bench.state import find_feeds, make_databases, open_database, open_state
@@ -25,7 +25,9 @@ SESSIONS = 100
 DRIVERS = SESSIONS // 2  # so many of them are logged in
 PAUSE_SECONDS = 5.0  # on average, from one action of a session to its next
 WARM_UP = 0.2  # of the time: the sessions come one by one, and nothing is counted yet but errors
-LANDING, STATION = "", "station"
+LANDING, STATION, DASHBOARD, CHOOSE = "landing", "station", "dashboard", "choose"
+KEPT = 10  # stations of each driver
+FUELS = (1, 2, 5)
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def measure_soak(minutes: float) -> Table:
         databases = make_databases(folder, find_feeds(folder))
         with open_state(folder, databases.loaded) as settings, open_database(settings) as engine:
             add_drivers(engine, DRIVERS)
-            cookies = [make_cookie(settings, engine, number) for number in range(1, DRIVERS + 1)]
             choices = list_choices(engine)
+            add_favourites(engine, range(1, DRIVERS + 1), KEPT, choices.stations, FUELS)
+            cookies = [make_cookie(settings, engine, number) for number in range(1, DRIVERS + 1)]
             with run_server(settings) as server:
                 lines = asyncio.run(_measure(server, choices, cookies, 60 * minutes))
     return Table(
@@ -137,7 +140,12 @@ async def _act(visitor: Visitor, random: Random, choices: Choices) -> float:
     """Do one of the things that a visitor does."""
     if not visitor.has_widget("q"):
         return await visitor.open_page(LANDING)
-    match random.choice(("search", "search", "fuel", "station")):
+    match random.choice(("search", "search", "fuel", "station", "dashboard", "dashboard", "choose")):
+        case "dashboard":  # a visitor tries it with a few stations
+            kept = ",".join(map(str, random.sample(choices.stations, 5)))
+            return await visitor.open_page(DASHBOARD, {"keep": kept})
+        case "choose":
+            return await visitor.open_page(CHOOSE, {"q": random.choice(choices.towns)})
         case "fuel":
             return await visitor.change("fuel", [random.choice(list(FUEL_NAMES.values()))])
         case "station":

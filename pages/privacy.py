@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from ui.authentication import COOKIE
 from ui.formats import escape
 from ui.reading import get_settings
+from ui.tables import show_table
 from ui.texts import _
 
 st.title(_("What is kept about you, and why"), anchor=False)
@@ -61,17 +61,13 @@ rows = (
     ),
     (_("Mails still to be sent"), _("to send them"), _("until they are sent, two days at most")),
 )
-st.table(
-    # What and why in one column: three are too narrow on a phone.
-    pd.DataFrame(
-        {
-            _("What, and why"): [f"**{what}**  \n{why}" for what, why, how_long in rows],
-            _("How long"): [how_long for what, why, how_long in rows],
-        }
-    ),
-    border="horizontal",
-    hide_index=True,
-    alt=_("What is kept, why and how long"),
+show_table(
+    {
+        # In one column: three are too narrow on a phone.
+        _("What, and why"): [f"**{what}**  \n{why}" for what, why, how_long in rows],
+        _("How long"): [how_long for what, why, how_long in rows],
+    },
+    _("What is kept, why and how long"),
 )
 st.header(_("Cookies"), anchor=False)
 st.markdown(

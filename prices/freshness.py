@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from models import BrandState, FeedState
 
@@ -31,13 +33,17 @@ class Freshness:
 
 def get_freshness(connection: Connection) -> Freshness | None:
     """Return how fresh the prices are; None when nothing was loaded yet."""
-    row = connection.execute(
-        select(
-            FeedState.loaded_at,
-            FeedState.newest_report_at,
-            FeedState.stock_outs_at,
-            FeedState.is_sample,
-            select(BrandState.loaded_at).scalar_subquery(),
-        )
-    ).first()
+    row = connection.execute(_select_freshness()).first()
     return None if row is None else Freshness(*row)
+
+
+@cache
+def _select_freshness() -> Select[*tuple[Any, ...]]:
+    """Build the query of every rerun once: that takes longer than asking it."""
+    return select(
+        FeedState.loaded_at,
+        FeedState.newest_report_at,
+        FeedState.stock_outs_at,
+        FeedState.is_sample,
+        select(BrandState.loaded_at).scalar_subquery(),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from errors import PlaceUnknown
@@ -18,6 +17,7 @@ from ui.near_me import Position, show_near_me, word_refusal
 from ui.place_search import name_place
 from ui.price_table import write_age, write_station_link
 from ui.reading import open_reading
+from ui.tables import show_table
 from ui.texts import _, ngettext
 
 LITRES = (5, 2000)
@@ -148,19 +148,15 @@ def _take_position(position: Position) -> None:
 
 
 def _show_table(detours: Sequence[Detour], age_from: datetime) -> None:
-    st.table(
-        pd.DataFrame(
-            {
-                _("Gain"): [_write_gain(detour) for detour in detours],
-                _("Station"): [_write_station(detour, age_from) for detour in detours],
-                _("Pays up to"): [
-                    "–" if detour.pays_up_to_km is None else format_distance(detour.pays_up_to_km) for detour in detours
-                ],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("What a fill-up gains at each of your stations, the most first"),
+    show_table(
+        {
+            _("Gain"): [_write_gain(detour) for detour in detours],
+            _("Station"): [_write_station(detour, age_from) for detour in detours],
+            _("Pays up to"): [
+                "–" if detour.pays_up_to_km is None else format_distance(detour.pays_up_to_km) for detour in detours
+            ],
+        },
+        _("What a fill-up gains at each of your stations, the most first"),
     )
 
 

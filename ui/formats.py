@@ -34,35 +34,31 @@ def format_price(milli_eur: int, language: str | None = None) -> str:
 
 def format_difference(milli_eur: int) -> str:
     """-42 -> "−4,2 c" (cents per litre, with a sign)."""
-    number = _write_tenths(abs(milli_eur), _get_locale())
+    number = _write_number(Decimal(abs(milli_eur)) / 10, "0.0", _get_locale())
     sign = "±" if milli_eur == 0 else "−" if milli_eur < 0 else "+"
     return _("{sign}{number} c").format(sign=sign, number=number)
 
 
 def format_euros(euros: float, *, has_cents: bool = False) -> str:
     """45.5 -> "46 €" or "€46"; with cents, "45,50 €" or "€45.50". An amount below zero has a real minus sign."""
-    language = _get_locale()
-    number = "#,##0.00" if has_cents else "#,##0"
-    pattern = f"{number}\u00a0¤" if language == "fr" else f"¤{number}"
     amount = Decimal(euros).quantize(Decimal("0.01" if has_cents else "1"), ROUND_HALF_UP)
-    sign = "−" if amount < 0 else ""
-    return sign + format_currency(abs(amount), "EUR", pattern, locale=language, currency_digits=False)
+    return _write_euros(amount, _get_locale(), "#,##0.00" if has_cents else "#,##0")
 
 
 def format_number(number: float) -> str:
     """6.5 -> "6,5" or "6.5"; no digits that say nothing."""
-    return format_decimal(number, "#,##0.#", locale=_get_locale())
+    return _write_number(number, "#,##0.#", _get_locale())
 
 
 def format_distance(kilometres: float) -> str:
     """1.234 -> "1,2 km"; from 10 km on whole ones."""
     pattern = "0" if kilometres >= 9.95 else "0.0"
-    return format_decimal(kilometres, pattern, locale=_get_locale()) + "\u00a0km"
+    return _write_number(round(kilometres, 1), pattern, _get_locale()) + "\u00a0km"
 
 
 def format_count(number: int) -> str:
     """10002 -> "10 002" or "10,002"."""
-    return format_decimal(number, locale=_get_locale())
+    return _write_number(number, None, _get_locale())
 
 
 def format_age(at: datetime, now: datetime) -> str:
@@ -113,8 +109,15 @@ def _write_price(milli_eur: int, locale: str) -> str:
 
 
 @lru_cache(maxsize=CACHED)
-def _write_tenths(number: int, locale: str) -> str:
-    return format_decimal(Decimal(number) / 10, "0.0", locale=locale)
+def _write_euros(amount: Decimal, locale: str, number: str) -> str:
+    pattern = f"{number}\u00a0¤" if locale == "fr" else f"¤{number}"
+    sign = "−" if amount < 0 else ""
+    return sign + format_currency(abs(amount), "EUR", pattern, locale=locale, currency_digits=False)
+
+
+@lru_cache(maxsize=CACHED)
+def _write_number(number: float | Decimal, pattern: str | None, locale: str) -> str:
+    return format_decimal(number, pattern, locale=locale)
 
 
 @lru_cache(maxsize=CACHED)

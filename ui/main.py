@@ -16,7 +16,7 @@ from ui.freshness import read_freshness
 from ui.near_me import mark_language
 from ui.reading import get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, show_driver, show_logo, show_sidebar_foot
-from ui.texts import _, get_language
+from ui.texts import _, get_language, hold_language
 
 Visibility = Literal["visible", "hidden"]
 
@@ -40,6 +40,7 @@ except SQLAlchemyError:
     st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
     st.stop()
 choose_language(driver)
+hold_language()
 for_visitors: Visibility = "hidden" if driver is not None else "visible"
 for_drivers: Visibility = "visible" if driver is not None else "hidden"
 nearby: dict[str, Any] = {

@@ -7,14 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 
-import pandas as pd
-import streamlit as st
-
 from models import FUEL_NAMES
 from prices.dashboard import AGING, FavouritePrice, FuelBlock
 from prices.nearby import FuelRow, PriceRow
 from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
+from ui.tables import show_table
 from ui.texts import _, get_language
 
 
@@ -44,9 +42,7 @@ def _show_table(
 ) -> None:
     go_there = _("Go there")
     links = [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows]
-    # As objects: pandas would look at every text to guess what it is.
-    cells = pd.DataFrame({_("Price"): prices, _("Station"): stations, _("Directions"): links}, dtype=object)
-    st.table(cells, border="horizontal", hide_index=True, alt=alt)
+    show_table({_("Price"): prices, _("Station"): stations, _("Directions"): links}, alt)
 
 
 def show_station_table(
@@ -56,16 +52,12 @@ def show_station_table(
     own_names: Mapping[int, str],
 ) -> None:
     """Draw stations of which no fuel was asked for, each with all its prices."""
-    st.table(
-        pd.DataFrame(
-            {
-                _("Prices"): [_write_prices(prices.get(row.station_id, ())) for row in rows],
-                _("Station"): [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("Stations with their prices"),
+    show_table(
+        {
+            _("Prices"): [_write_prices(prices.get(row.station_id, ())) for row in rows],
+            _("Station"): [_write_station(row, age_from, own_names.get(row.station_id, "")) for row in rows],
+        },
+        _("Stations with their prices"),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import pandas as pd
 import streamlit as st
 
 from models import FUEL_NAMES
 from prices.dashboard import FuelBlock
 from prices.savings import USUAL_KM_PER_YEAR, Savings, Vehicle, compute_savings
 from ui.formats import CACHED, format_count, format_euros, format_number, format_price
+from ui.tables import show_table
 from ui.texts import _, get_language
 
 
@@ -27,17 +27,13 @@ def show_savings(blocks: Sequence[FuelBlock], vehicle: Vehicle) -> None:
             litres=format_count(round(vehicle.litres_per_year))
         )
     )
-    st.table(
-        pd.DataFrame(
-            {
-                _("Fuel"): [f"**{FUEL_NAMES[savings.fuel_id]}**" for savings in found],
-                _("against the average of yours"): [_write_own(savings) for savings in found],
-                _("against the median nearby"): [_write_amount(savings.nearby_eur) for savings in found],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("Savings a year by fuel"),
+    show_table(
+        {
+            _("Fuel"): [f"**{FUEL_NAMES[savings.fuel_id]}**" for savings in found],
+            _("against the average of yours"): [_write_own(savings) for savings in found],
+            _("against the median nearby"): [_write_amount(savings.nearby_eur) for savings in found],
+        },
+        _("Savings a year by fuel"),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from models import FUEL_NAMES, make_town_key
@@ -25,6 +24,7 @@ from ui.formats import (
     list_weekdays,
 )
 from ui.service_names import name_service
+from ui.tables import show_table
 from ui.texts import _
 
 
@@ -76,17 +76,13 @@ def show_prices(rows: tuple[FuelRow, ...], freshness: Freshness, age_from: datet
     if not rows:
         st.info(_("This station reports no price and no stock-out."), icon=":material/money_off:")
         return
-    st.table(
-        pd.DataFrame(
-            {
-                _("Fuel"): [f"**{FUEL_NAMES[row.fuel_id]}**" for row in rows],
-                _("Price"): [_write_price(row) for row in rows],
-                _("Reported"): [_write_report(row, age_from) for row in rows],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("Prices of this station by fuel"),
+    show_table(
+        {
+            _("Fuel"): [f"**{FUEL_NAMES[row.fuel_id]}**" for row in rows],
+            _("Price"): [_write_price(row) for row in rows],
+            _("Reported"): [_write_report(row, age_from) for row in rows],
+        },
+        _("Prices of this station by fuel"),
     )
     if any(row.is_out for row in rows) and freshness.stock_outs_at not in (None, freshness.loaded_at):
         st.caption(
@@ -131,13 +127,7 @@ def show_hours(station: StationDetails, now: datetime) -> None:
     today = now.astimezone(PARIS).weekday()
     days = [f"**{name}**" if index == today else name for index, name in enumerate(list_weekdays())]
     hours = [f"**{_write_day(day)}**" if index == today else _write_day(day) for index, day in enumerate(station.week)]
-    st.table(
-        pd.DataFrame({_("Day"): days, _("Open"): hours}),
-        border="horizontal",
-        hide_index=True,
-        hide_header=True,
-        alt=_("Opening hours by day"),
-    )
+    show_table({_("Day"): days, _("Open"): hours}, _("Opening hours by day"), hide_header=True)
     if station.has_automat and not all(map(is_whole_day, station.week)):
         st.caption(_("Outside these hours, the card automat sells fuel day and night."))
 
