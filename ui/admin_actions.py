@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
@@ -25,6 +24,7 @@ from ui.account_forms import word_error
 from ui.authentication import get_session_id
 from ui.formats import escape, format_instant
 from ui.reading import begin_change, get_mailer, open_reading
+from ui.tables import show_table
 from ui.texts import N_, _
 
 # What is done; it raises an error of ours, or OSError, when it can't be, and then leaves no row in the audit.
@@ -119,17 +119,13 @@ def show_audit() -> None:
         st.markdown(_("Nothing yet."))
         return
     st.caption(_("The last {count} actions; each is kept for a year.").format(count=SHOWN_ACTIONS))
-    st.table(
-        pd.DataFrame(
-            {
-                _("When"): [format_instant(action.at) for action in actions],
-                _("Who"): [escape(action.admin_name) for action in actions],
-                _("What"): [_word_action(action.action, action.subject) for action in actions],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("What admins did"),
+    show_table(
+        {
+            _("When"): [format_instant(action.at) for action in actions],
+            _("Who"): [escape(action.admin_name) for action in actions],
+            _("What"): [_word_action(action.action, action.subject) for action in actions],
+        },
+        _("What admins did"),
     )
 
 

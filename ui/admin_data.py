@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from models import FUEL_NAMES
@@ -12,6 +11,7 @@ from ui.formats import escape, format_count, format_day, format_price
 from ui.price_table import name_station
 from ui.reading import open_reading
 from ui.station_links import make_station_link
+from ui.tables import show_table
 from ui.texts import _
 
 SHOWN = 20
@@ -54,34 +54,24 @@ def _show_count(count: int) -> None:
 
 def _show_prices(prices: tuple[DoubtfulPrice, ...], title: str) -> None:
     if prices:
-        st.table(
-            pd.DataFrame(
-                {
-                    _("Price"): [
-                        f"**{format_price(one.price_milli_eur)}**  \n{FUEL_NAMES[one.fuel_id]}" for one in prices
-                    ],
-                    _("Station"): [_name(one) for one in prices],
-                    _("Reported"): [format_day(one.updated_at) for one in prices],
-                }
-            ),
-            border="horizontal",
-            hide_index=True,
-            alt=title,
+        show_table(
+            {
+                _("Price"): [f"**{format_price(one.price_milli_eur)}**  \n{FUEL_NAMES[one.fuel_id]}" for one in prices],
+                _("Station"): [_name(one) for one in prices],
+                _("Reported"): [format_day(one.updated_at) for one in prices],
+            },
+            title,
         )
 
 
 def _show_gone(stations: tuple[GoneStation, ...]) -> None:
     if stations:
-        st.table(
-            pd.DataFrame(
-                {
-                    _("Station"): [_name(one) for one in stations],
-                    _("Since"): [format_day(one.left_feed_at) for one in stations],
-                }
-            ),
-            border="horizontal",
-            hide_index=True,
-            alt=_("Stations gone"),
+        show_table(
+            {
+                _("Station"): [_name(one) for one in stations],
+                _("Since"): [format_day(one.left_feed_at) for one in stations],
+            },
+            _("Stations gone"),
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
@@ -19,6 +18,7 @@ from ui.authentication import get_secret_key, get_session_id, restore_driver
 from ui.backup_download import get_tickets, make_address
 from ui.formats import format_count, format_number
 from ui.reading import get_engine, open_reading
+from ui.tables import show_table
 from ui.texts import _
 
 
@@ -35,14 +35,8 @@ def show_database() -> None:
     else:
         _show_backup()
     st.subheader(_("Rows"), anchor=False)
-    st.table(
-        pd.DataFrame(
-            {_("Table"): [f"`{name}`" for name in rows], _("Rows"): [format_count(count) for count in rows.values()]}
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("Rows"),
-    )
+    counts = [format_count(count) for count in rows.values()]
+    show_table({_("Table"): [f"`{name}`" for name in rows], _("Rows"): counts}, _("Rows"))
 
 
 def _show_backup() -> None:

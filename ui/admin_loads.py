@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from babel.dates import format_datetime
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import show_confirmed
 from ui.formats import PARIS, escape, format_age, format_count, format_instant, format_number
 from ui.reading import get_engine, get_settings, get_starter, open_reading
+from ui.tables import show_table
 from ui.texts import N_, _, get_language
 
 SHOWN_RUNS = 20
@@ -171,7 +172,7 @@ def _show_chart(runs: Sequence[Run]) -> None:
     if shown:
         locale = {"fr": "fr", "en": "en_GB"}[get_language()]
         st.bar_chart(
-            pd.DataFrame(
+            pa.table(
                 {
                     _("Load"): [
                         format_datetime(run.started_at.astimezone(PARIS), "d MMM HH:mm:ss", locale=locale)
@@ -190,16 +191,12 @@ def _show_chart(runs: Sequence[Run]) -> None:
 
 
 def _show_runs(runs: Sequence[Run]) -> None:
-    st.table(
-        pd.DataFrame(
-            {
-                _("When"): [format_instant(run.started_at) for run in runs],
-                _("How it went"): [_describe(run) for run in runs],
-            }
-        ),
-        border="horizontal",
-        hide_index=True,
-        alt=_("The last loads"),
+    show_table(
+        {
+            _("When"): [format_instant(run.started_at) for run in runs],
+            _("How it went"): [_describe(run) for run in runs],
+        },
+        _("The last loads"),
     )
 
 

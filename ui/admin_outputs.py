@@ -32,13 +32,10 @@ def show_outputs() -> None:
         found = search_outputs(folder, text.strip())
         st.code("\n".join(f"{name}: {line}" for name, line in found) or "–", language=None, height=HEIGHT_PX)
     else:
-        name = st.selectbox(
-            _("File"),
-            list(outputs),
-            format_func=lambda name: _describe(outputs[name], now) if name in outputs else name,
-            key="admin_output",
-        )
-        st.code(read_tail(folder, name or "") or "–", language=None, height=HEIGHT_PX)
+        name = st.selectbox(_("File"), list(outputs), key="admin_output")
+        if name in outputs:
+            st.caption(_describe(outputs[name], now))
+            st.code(read_tail(folder, name) or "–", language=None, height=HEIGHT_PX)
     show_confirmed(
         _("Clear"),
         _("Delete all that was printed. Mails that were written to files stay."),
@@ -52,7 +49,7 @@ def show_outputs() -> None:
 
 def _describe(output: Output, now: datetime) -> str:
     size = _("{number} kB").format(number=format_number(output.size / 1000))
-    return f"{output.name} · {size} · {format_age(output.written_at, now)}"
+    return f"{size} · {format_age(output.written_at, now)}"
 
 
 def _clear(connection: Connection, actor: Actor, now: datetime) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
@@ -20,6 +19,7 @@ from ui.formats import escape, format_count, format_instant
 from ui.price_table import name_station
 from ui.reading import get_settings, open_reading
 from ui.station_links import make_station_link
+from ui.tables import show_table
 from ui.texts import _
 
 MOST_KEPT = 10
@@ -179,34 +179,26 @@ def _with_key(account_id: int, rule: Callable[..., None]) -> Change:
 def _show_followed(followed: dict[int, int]) -> None:
     if followed:
         st.subheader(_("Fuels followed"), anchor=False)
-        st.table(
-            pd.DataFrame(
-                {
-                    _("Fuel"): [FUEL_NAMES[fuel_id] for fuel_id in followed],
-                    _("Drivers"): [format_count(count) for count in followed.values()],
-                }
-            ),
-            border="horizontal",
-            hide_index=True,
-            alt=_("Fuels followed"),
+        show_table(
+            {
+                _("Fuel"): [FUEL_NAMES[fuel_id] for fuel_id in followed],
+                _("Drivers"): [format_count(count) for count in followed.values()],
+            },
+            _("Fuels followed"),
         )
 
 
 def _show_most_kept(kept: list[KeptStation]) -> None:
     if kept:
         st.subheader(_("Most kept stations"), anchor=False)
-        st.table(
-            pd.DataFrame(
-                {
-                    _("Station"): [
-                        f"[{escape(name_station(one.address, one.town))}]({make_station_link(one.station_id)})  \n"
-                        f"{escape(one.town)}"
-                        for one in kept
-                    ],
-                    _("Drivers"): [format_count(one.drivers) for one in kept],
-                }
-            ),
-            border="horizontal",
-            hide_index=True,
-            alt=_("Most kept stations"),
+        show_table(
+            {
+                _("Station"): [
+                    f"[{escape(name_station(one.address, one.town))}]({make_station_link(one.station_id)})  \n"
+                    f"{escape(one.town)}"
+                    for one in kept
+                ],
+                _("Drivers"): [format_count(one.drivers) for one in kept],
+            },
+            _("Most kept stations"),
         )
