@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -83,6 +84,21 @@ async def get_stations(request: Request) -> Response:
     return Response(answer.body, answer.status, answer.headers)
 
 
+async def get_backup(request: Request) -> Response:
+    """Answer with a copy of the database to the admin who has just typed their password; the address is good once."""
+    # Imported here for the reason below.
+    from ui.backup_download import take_backup
+
+    try:
+        backup = await anyio.to_thread.run_sync(take_backup, request.path_params["ticket"], dict(request.cookies))
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        logger.error("backup status=failed error=%r", str(getattr(error, "orig", None) or error))
+        return Response(status_code=503)
+    if backup is None:
+        return Response(status_code=404)
+    return StreamingResponse(backup.read(), media_type="application/vnd.sqlite3", headers=backup.headers)
+
+
 @asynccontextmanager
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
@@ -124,6 +140,7 @@ app = st.App(
         Route("/stations.json", get_stations),
         Mount("/api", make_api(SETTINGS, open_reading, METRICS)),
         *make_health_routes(SETTINGS, open_reading, METRICS),
+        Route("/backup/{ticket}", get_backup),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[

@@ -6,6 +6,7 @@ CarburoamError
 ├── FeedError             the national feed gave nothing to load
 │   ├── FeedUnreachable   it could not be fetched: network, time-out, HTTP status, certificate
 │   └── FeedRefused       it was fetched, or would lead somewhere, and must not be loaded
+│       └── FeedShrunk    it holds less than half of the stations of the feed before
 ├── LoadRunning           another load holds the load lock
 ├── PlaceUnknown          no station is known at the place that was asked for
 ├── SearchRefused         a search in an address can't be read
@@ -18,6 +19,11 @@ CarburoamError
 │   └── FavouriteNameRefused  a name of one's own that is too long
 ├── DriverUnknown         no driver has this id (any more)
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
+├── AdminError            an admin asked for what must not be
+│   ├── AdminOnly         who asks is no admin, or no longer
+│   ├── LastAdmin         without this account no admin could log in any more
+│   ├── AccountShut       the account is locked or its address not confirmed, so no mail is sent to it
+│   └── RefusedFeedGone   no feed that was refused waits to be accepted: another load came in between
 └── AccountError          an account was asked for what it can't give
     ├── UsernameRefused   not of the form of a username
     ├── UsernameTaken     another driver has it
@@ -61,6 +67,16 @@ class FeedUnreachable(FeedError):
 
 class FeedRefused(FeedError):
     """The feed was fetched and must not be loaded as a whole."""
+
+
+class FeedShrunk(FeedRefused):
+    """The feed holds less than half of the stations of the one before; an admin can accept it."""
+
+    def __init__(self, station_count: int, station_count_before: int, stations_gone: int) -> None:
+        super().__init__(f"it holds {station_count} stations, less than half of the {station_count_before} before")
+        self.station_count = station_count
+        self.station_count_before = station_count_before
+        self.stations_gone = stations_gone
 
 
 class LoadRunning(CarburoamError):
@@ -113,6 +129,26 @@ class DriverUnknown(CarburoamError):
 
 class MailRefused(CarburoamError):
     """A mail could not be sent now; it is kept and tried again."""
+
+
+class AdminError(CarburoamError):
+    """An admin asked for what must not be."""
+
+
+class AdminOnly(AdminError):
+    """Who asks is no admin, or no longer."""
+
+
+class LastAdmin(AdminError):
+    """Without this account no admin could log in any more."""
+
+
+class AccountShut(AdminError):
+    """The account is locked, or its address was never confirmed: no mail is sent to it."""
+
+
+class RefusedFeedGone(AdminError):
+    """No refused feed waits to be accepted: another was refused, or one was loaded, in between."""
 
 
 class AccountError(CarburoamError):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
@@ -16,10 +17,19 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, selec
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import begin_writing, hold_load_lock, is_load_lock_held, is_shared, open_engine, prepare_database
-from errors import CarburoamError, FeedError, FeedRefused, FeedUnreachable, LoadRunning, SettingRefused
+from errors import (
+    CarburoamError,
+    FeedError,
+    FeedRefused,
+    FeedShrunk,
+    FeedUnreachable,
+    LoadRunning,
+    SettingRefused,
+)
 from feed.archive import Progress, open_archive
 from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
 from feed.download import Archive, Validators, fetch_archive, hide_password
+from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepted, keep_refused
 from feed.sample import make_sample
 from feed.store import StoreReport, forget_stations, store_feed
 from logs import set_up_logging
@@ -67,7 +77,8 @@ def run_load(
     """Load the feed of the settings, or the next one when that can't be had, and leave a row in `etl_runs`.
 
     Everything is stored in one transaction, the row's end included: readers see the old prices or the new ones. What
-    can't be loaded changes nothing but that row. `lastjob.txt` moves on success, except for the sample.
+    can't be loaded changes nothing but that row. `lastjob.txt` moves on success, except for the sample. A feed refused
+    for too few stations is kept; once an admin has accepted it, the next load takes that one and asks no other.
 
     With `unless_loaded_within`, nothing is done when another machine that shares the database has loaded the feed
     since: one load an interval is enough for all of them.
@@ -95,8 +106,10 @@ def run_load(
             with suppress(SQLAlchemyError):
                 _fail_run(engine, run_id, now(), report)
             raise
-        if report.is_success and report.source != SAMPLE_FEED:
-            write_lastjob(settings, now())
+        if report.is_success:
+            (settings.state_dir / REFUSED_FILE).unlink(missing_ok=True)
+            if report.source != SAMPLE_FEED:
+                write_lastjob(settings, now())
     logger.info("load status=%s source=%r message=%r", report.status, report.source, report.message)
     return report
 
@@ -228,10 +241,12 @@ def _load_first(
 
     Raises FeedError: none can; the text speaks of each.
     """
+    if (report := _load_accepted(settings, engine, run_id, now, on_progress)) is not None:
+        return report
     errors: list[FeedError] = []
     for source in settings.feeds:
         try:
-            return _load_from(engine, run_id, source, now, on_progress, after=errors)
+            return _load_from(engine, run_id, source, now, on_progress, after=errors, keep_in=settings.state_dir)
         except FeedError as error:
             logger.info("feed source=%r error=%r", hide_password(source), str(error))
             errors.append(error)
@@ -248,6 +263,7 @@ def _load_from(
     now: Callable[[], datetime],
     on_progress: Progress | None,
     after: Sequence[FeedError] = (),
+    keep_in: Path | None = None,
 ) -> LoadReport:
     shown = hide_password(source)
     with engine.connect() as connection:
@@ -256,21 +272,56 @@ def _load_from(
     with (
         make_sample(now()) if source == SAMPLE_FEED else nullcontext(source) as address,
         fetch_archive(address, known) as archive,
-        begin_writing(engine, "feed") as connection,
     ):
-        state = _read_state(connection)
-        if state is not None and source == SAMPLE_FEED and not state.is_sample:
-            raise FeedRefused("the sample feed never takes the place of real prices")
-        if state is not None and (archive is None or archive.digest == state.digest):
-            report = _renew_state(connection, state, archive, shown, now())
-        elif archive is None:
-            raise FeedRefused("the server says that nothing changed, but nothing was loaded before")
-        else:
-            report = _store_archive(connection, archive, shown, state, now(), on_progress)
-        if after:
-            report = replace(report, message=f"{report.message}; loaded instead of the first feed: {after[0]}")
-        _close_run(connection, run_id, now(), report)
+        try:
+            with begin_writing(engine, "feed") as connection:
+                report = _take_in(connection, archive, source, now(), on_progress)
+                if after:
+                    report = replace(report, message=f"{report.message}; loaded instead of the first feed: {after[0]}")
+                _close_run(connection, run_id, now(), report)
+        except FeedShrunk as shrunk:
+            # Of several, the one that is asked first, which says the most.
+            if archive is not None and keep_in is not None and not any(isinstance(one, FeedShrunk) for one in after):
+                with begin_writing(engine, "feed") as connection:
+                    keep_refused(connection, keep_in, archive, shown, shrunk, now())
+            raise
     return report
+
+
+def _take_in(
+    connection: Connection, archive: Archive | None, source: str, now: datetime, on_progress: Progress | None
+) -> LoadReport:
+    """Store what was fetched, or note that it is what is stored already."""
+    state = _read_state(connection)
+    shown = hide_password(source)
+    if state is not None and source == SAMPLE_FEED and not state.is_sample:
+        raise FeedRefused("the sample feed never takes the place of real prices")
+    if state is not None and (archive is None or archive.digest == state.digest):
+        return _renew_state(connection, state, archive, shown, now)
+    if archive is None:
+        raise FeedRefused("the server says that nothing changed, but nothing was loaded before")
+    return _store_archive(connection, archive, shown, state, now, on_progress)
+
+
+def _load_accepted(
+    settings: Settings,
+    engine: Engine,
+    run_id: int,
+    now: Callable[[], datetime],
+    on_progress: Progress | None,
+) -> LoadReport | None:
+    """Load the refused feed that an admin has accepted; None when there is none, or this machine has no copy of it."""
+    with engine.connect() as connection:
+        accepted = find_accepted(connection)
+    if accepted is None:
+        return None
+    with suppress(FeedUnreachable), fetch_archive(str(settings.state_dir / REFUSED_FILE)) as archive:
+        if archive is not None and archive.digest == accepted.digest:
+            with begin_writing(engine, "feed") as connection:
+                report = _take_in(connection, archive, accepted.source, now(), on_progress)
+                _close_run(connection, run_id, now(), report)
+            return report
+    return None
 
 
 def _read_state(connection: Connection) -> Row[Any] | None:
@@ -281,6 +332,7 @@ def _renew_state(
     connection: Connection, state: Row[Any], archive: Archive | None, source: str, now: datetime
 ) -> LoadReport:
     """Note that the loaded feed is still the newest."""
+    forget_refused(connection)
     values: dict[str, Any] = {"loaded_at": now, "source": source}
     if archive is not None:
         values |= archive.validators._asdict()
@@ -308,10 +360,11 @@ def _store_archive(
         forget_stations(connection)
         state = None
     with open_archive(archive.file, on_progress) as stream:
-        stored = store_feed(connection, stream, now=now)
+        stored = store_feed(connection, stream, now=now, may_shrink=is_accepted(connection, archive.digest))
     is_changed = bool(stored.stations_written or stored.prices_written or stored.stations_left)
     if is_changed:
         store_figures(connection)
+    forget_refused(connection)
     connection.execute(delete(FeedState))
     connection.execute(
         insert(FeedState).values(
@@ -350,9 +403,17 @@ def _describe(stored: StoreReport) -> str:
     if stored.stations_left:
         parts.append(f"{stored.stations_left} stations no longer in the feed")
     if stored.rejections:
-        reasons = ", ".join(f"{count} x {reason}" for reason, count in stored.rejections.most_common())
+        reasons = ", ".join(
+            f"{count} x {reason}" + _name_stations(stored.rejected_stations[reason])
+            for reason, count in stored.rejections.most_common()
+        )
         parts.append(f"rejected: {reasons}")
     return "; ".join(parts)
+
+
+def _name_stations(ids: Sequence[int]) -> str:
+    """Write the first stations of which something was rejected; some have no id that can be read."""
+    return f" (station{'s' * (len(ids) > 1)} {', '.join(map(str, ids))})" if ids else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

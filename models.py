@@ -198,6 +198,24 @@ class EtlRun(Base):
     message: Mapped[str] = mapped_column(Text, default="")
 
 
+class RefusedFeed(Base):
+    """The one row that says which feed was refused for holding too few stations, until a load succeeds.
+
+    Its archive is kept in the state dir of the machine that refused it.
+    """
+
+    __tablename__ = "refused_feed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="always 1")
+    source: Mapped[str] = mapped_column(String(500), doc="address or path, without any password")
+    digest: Mapped[str] = mapped_column(String(64), doc="SHA-256 of the archive")
+    station_count: Mapped[int]
+    station_count_before: Mapped[int] = mapped_column(doc="of the feed loaded last")
+    stations_gone: Mapped[int] = mapped_column(doc="stations that loading it would take out of the feed")
+    refused_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None] = mapped_column(doc="when an admin accepted it: the next load takes it")
+
+
 class User(Base):
     """A driver, without anything that lets one log in; ids are never used again."""
 
@@ -226,6 +244,7 @@ class Credential(Base):
     password_hash: Mapped[str] = mapped_column(String(80), doc="bcrypt")
     role: Mapped[str] = mapped_column(String(10), default="driver", doc="driver or admin")
     confirmed_at: Mapped[datetime | None] = mapped_column(doc="when the address was confirmed; none: can't log in")
+    locked_at: Mapped[datetime | None] = mapped_column(doc="when an admin locked it: can't log in; none: it is open")
 
 
 class FollowedGasType(Base):
@@ -297,6 +316,25 @@ class Attempt(Base):
     times: Mapped[int]
     last_at: Mapped[datetime]
     window_began_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """What an admin did. It names people as they were called then, and stays when their accounts go."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_at", "at"),
+        Index("ix_audit_subject_id", "subject_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    admin_id: Mapped[int | None] = mapped_column(doc="none: the command line")
+    admin_name: Mapped[str] = mapped_column(String(30), doc="the username at that time")
+    action: Mapped[str] = mapped_column(String(20), doc="one of accounts.audit.ACTIONS")
+    subject_id: Mapped[int | None] = mapped_column(doc="the id of the account it was done to, if to one")
+    subject: Mapped[str] = mapped_column(String(200), doc="that account's username, or what else it was done to")
 
 
 class OutboxMail(Base):

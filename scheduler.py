@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -24,36 +24,102 @@ from filelock import FileLock, Timeout
 
 from errors import CarburoamError
 from logs import set_up_logging
+from outputs import clear_old_outputs, open_outputs
 from settings import ROOT, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, read_lastjob, write_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+LOCK_FILE = "scheduler.lock"  # held by a scheduler as long as it lives, never deleted
 LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
 CHECK_SECONDS = 0.5  # how often pid.txt is looked at
 SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
 FIRST_RETRY_SECONDS = 60.0
 START_PAUSE_SECONDS = 10.0  # between two starts by one app
 YOUNG_SECONDS = 60.0  # who ends earlier has failed, and the next start by that app waits twice as long
-OUTPUTS_KEPT = timedelta(days=1)
 
 logger = logging.getLogger("carburoam.scheduler")
 
 
+@dataclass(frozen=True)
+class Running:
+    """A living background process."""
+
+    pid: int
+    started_at: datetime
+
+
 def is_running(settings: Settings) -> bool:
     """Say whether `pid.txt` names a living scheduler: a process of ours that is not younger than the file."""
+    return _find_process(settings) is not None
+
+
+def find_running(settings: Settings) -> Running | None:
+    """Return the background process that `pid.txt` names; None when it names none that lives."""
+    process = _find_process(settings)
+    if process is None:
+        return None
+    try:
+        return Running(process.pid, datetime.fromtimestamp(process.create_time(), UTC))
+    except psutil.Error:
+        return None
+
+
+def stop_running(settings: Settings) -> int | None:
+    """Ask the background process to stop, as `kill` does; return its pid, None when `pid.txt` names none of ours.
+
+    psutil looks once more whether the number is still that very process's before it sends the signal.
+    """
+    process = _find_process(settings)
+    if process is None:
+        return None
+    try:
+        process.terminate()
+    except psutil.Error:
+        return None
+    return process.pid
+
+
+def remove_stale_pid(settings: Settings) -> bool:
+    """Remove a `pid.txt` that names no living scheduler; return whether there was one to remove.
+
+    Under the lock that a scheduler holds as long as it lives: none can write its own `pid.txt` in between.
+    """
+    try:
+        with FileLock(settings.state_dir / LOCK_FILE, timeout=0):
+            if is_running(settings):
+                return False
+            settings.pid_file.unlink()
+    except (Timeout, OSError):
+        return False
+    return True
+
+
+def start_load(settings: Settings) -> int:
+    """Start one load now, as `python etl.py` does, without waiting for it; return its pid.
+
+    The load lock lets one load at a time run; its outcome is in `etl_runs`. Raises OSError: it can't be started.
+    """
+    process = _start_process(settings, "etl.py")
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()
+    logger.info("load pid=%d", process.pid)
+    return process.pid
+
+
+def _find_process(settings: Settings) -> psutil.Process | None:
     try:
         pid = int(settings.pid_file.read_text(encoding="ascii"))
         written_at = settings.pid_file.stat().st_mtime
         process = psutil.Process(pid)
-        return (
+        is_ours = (
             any(Path(part).name == Path(__file__).name for part in process.cmdline())
             and process.create_time() <= written_at + 2
             and process.status() != psutil.STATUS_ZOMBIE
         )
     except (OSError, ValueError, OverflowError, psutil.Error):
-        return False
+        return None
+    return process if is_ours else None
 
 
 class Starter:
@@ -105,7 +171,7 @@ class Starter:
         self.stop()
         self._tried_at, self._ended_at = now, None
         try:
-            self._process = _start_process(settings)
+            self._process = _start_process(settings, "scheduler.py", "--end-with-stdin")
         except OSError as error:
             # A page must not break on a full disk or a folder that can't be written.
             self._process, self._ended_at = None, now
@@ -117,17 +183,14 @@ class Starter:
         return True
 
 
-def _start_process(settings: Settings) -> subprocess.Popen[bytes]:
-    settings.outputs_dir.mkdir(parents=True, exist_ok=True)
-    _clear_outputs(settings.outputs_dir)
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}_{secrets.token_hex(3)}"
-    with (
-        (settings.outputs_dir / f"stdout_{name}.txt").open("xb") as stdout,
-        (settings.outputs_dir / f"stderr_{name}.txt").open("xb") as stderr,
-    ):
+def _start_process(settings: Settings, script: str, *options: str) -> subprocess.Popen[bytes]:
+    """Start one of our commands, which prints into `outputs/` and outlives this call."""
+    clear_old_outputs(settings.outputs_dir)
+    stdout, stderr = open_outputs(settings.outputs_dir)
+    with stdout, stderr:
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "scheduler.py"), "--end-with-stdin"],
-            stdin=subprocess.PIPE,
+            [sys.executable, str(ROOT / script), *options],
+            stdin=subprocess.PIPE if options else subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
             env=settings.as_environment(),
@@ -278,16 +341,6 @@ class Scheduler:
         return is_success
 
 
-def _clear_outputs(folder: Path) -> None:
-    oldest = time.time() - OUTPUTS_KEPT.total_seconds()
-    for path in (*folder.glob("stdout_*.txt"), *folder.glob("stderr_*.txt")):
-        try:
-            if path.stat().st_mtime < oldest:
-                path.unlink()
-        except OSError:
-            continue  # another app cleared it first, or it can't be removed; neither keeps the next from starting
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the background process; a second one leaves in silence. Return the exit code."""
     parser = argparse.ArgumentParser(prog="scheduler.py", description="Load the feed whenever a load is due.")
@@ -297,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings()
         settings.state_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(settings.state_dir / "scheduler.lock", timeout=LOCK_SECONDS):
+        with FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS):
             Scheduler(settings).run(end_with=sys.stdin.buffer if options.end_with_stdin else None)
     except Timeout:
         return 0

@@ -31,6 +31,11 @@ def write_lastjob(settings: Settings, now: datetime) -> None:
     write_line(settings.lastjob_file, now.astimezone(UTC).isoformat(timespec="seconds"))
 
 
+def forget_lastjob(settings: Settings) -> None:
+    """Forget when a load last succeeded, so that one is due."""
+    settings.lastjob_file.unlink(missing_ok=True)
+
+
 def read_secret_key(settings: Settings) -> bytes:
     """Return the key that signs cookies and codes: the one of the settings, else one made once and kept in a file.
 

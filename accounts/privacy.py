@@ -15,6 +15,7 @@ from db import begin_writing
 from errors import DriverUnknown
 from models import (
     FUEL_NAMES,
+    AuditRow,
     Credential,
     CustomStation,
     FollowedGasType,
@@ -32,13 +33,24 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
 
     Raises DriverUnknown.
     """
-    row = connection.execute(
-        select(User.__table__, Credential.role, Credential.confirmed_at)
+    # The account once for each action of an admin, or once: a query less for every rerun of the profile.
+    rows = connection.execute(
+        select(
+            User.__table__,
+            Credential.role,
+            Credential.confirmed_at,
+            Credential.locked_at,
+            AuditRow.at.label("done_at"),
+            AuditRow.action,
+        )
         .join(Credential, Credential.user_id == User.id)
+        .outerjoin(AuditRow, AuditRow.subject_id == User.id)
         .where(User.id == user_id)
-    ).first()
-    if row is None:
+        .order_by(AuditRow.id)
+    ).all()
+    if not rows:
         raise DriverUnknown
+    row = rows[0]
     fuels = connection.execute(
         select(FollowedGasType.gastype_id)
         .where(FollowedGasType.user_id == user_id)
@@ -72,6 +84,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             "role": row.role,
             "created_at": row.created_at.isoformat(),
             "confirmed_at": row.confirmed_at and row.confirmed_at.isoformat(),
+            "locked_at": row.locked_at and row.locked_at.isoformat(),
         },
         "fuels_followed": [FUEL_NAMES[fuel_id] for fuel_id in fuels],
         "vehicle": {
@@ -96,6 +109,9 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
         "open_codes": [
             {"purpose": code.purpose, "created_at": code.created_at.isoformat(), "tries": code.tries} for code in codes
         ],
+        "done_by_admins": [
+            {"at": one.done_at.isoformat(), "action": one.action} for one in rows if one.done_at is not None
+        ],
     }
 
 
@@ -108,24 +124,29 @@ def erase_account(
     """
     require_own_password(engine, secret_key, user_id, password, now)
     with begin_writing(engine) as connection:
-        profile = get_profile(connection, user_id)
-        connection.execute(delete(OutboxMail).where(OutboxMail.recipient == profile.email))
-        forget_failures(
-            connection,
-            [
-                hash_subject(secret_key, kind, make_key(text))
-                for kind in ("mail", "code", "login")
-                for text in (profile.email, profile.username)
-            ],
-        )
-        connection.execute(delete(User).where(User.id == user_id))
-        queue_message(
-            connection,
-            settings,
-            "farewell",
-            recipient=profile.email,
-            language=profile.language,
-            now=now,
-            name=profile.name,
-            username=profile.username,
-        )
+        erase_driver(connection, settings, secret_key, user_id, now)
+
+
+def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, user_id: int, now: datetime) -> None:
+    """As `erase_account`, without asking who wants it. Raises DriverUnknown."""
+    profile = get_profile(connection, user_id)
+    connection.execute(delete(OutboxMail).where(OutboxMail.recipient == profile.email))
+    forget_failures(
+        connection,
+        [
+            hash_subject(secret_key, kind, make_key(text))
+            for kind in ("mail", "code", "login")
+            for text in (profile.email, profile.username)
+        ],
+    )
+    connection.execute(delete(User).where(User.id == user_id))
+    queue_message(
+        connection,
+        settings,
+        "farewell",
+        recipient=profile.email,
+        language=profile.language,
+        now=now,
+        name=profile.name,
+        username=profile.username,
+    )

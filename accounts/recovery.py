@@ -37,10 +37,18 @@ def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, na
     Raises TooManyTries: too many mails for this name in an hour, whether or not it has an account.
     """
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "mail", make_key(name), now)
-        account = _find_account(connection, make_key(name))
-        code = issue_code(connection, secret_key, account.id, "password", now) if account is not None else ""
-        _queue(connection, settings, "password", account, now, code=code)
+        queue_password_code(connection, settings, secret_key, name, now)
+
+
+def queue_password_code(
+    connection: Connection, settings: Settings, secret_key: bytes, name: str, now: datetime
+) -> bool:
+    """As `mail_password_code`, in a transaction of the caller; return whether there is an account to mail to."""
+    take_turn(connection, secret_key, "mail", make_key(name), now)
+    account = _find_account(connection, make_key(name))
+    code = issue_code(connection, secret_key, account.id, "password", now) if account is not None else ""
+    _queue(connection, settings, "password", account, now, code=code)
+    return account is not None
 
 
 def reset_password(
@@ -99,7 +107,7 @@ def _find_account(connection: Connection, key: str, *, by_username: bool = True)
     return connection.execute(
         select(User.id, User.username, User.email, User.name, User.language)
         .join(Credential, Credential.user_id == User.id)
-        .where(has_name, Credential.confirmed_at.is_not(None))
+        .where(has_name, Credential.confirmed_at.is_not(None), Credential.locked_at.is_(None))
     ).first()
 
 

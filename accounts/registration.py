@@ -191,6 +191,7 @@ def _forget_unconfirmed(connection: Connection, username_key: str, email_key: st
         .where(
             (User.username_key == username_key) | (User.email_key == email_key),
             Credential.confirmed_at.is_(None),
+            Credential.locked_at.is_(None),  # what an admin locked stays taken
             (User.email_key == email_key) | (User.created_at < now - LIFETIME),
         )
     )

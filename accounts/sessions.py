@@ -55,7 +55,8 @@ def log_in(
     be held, and a failure is counted though it raises. `address` is the browser's, None when it isn't known.
 
     Raises TooManyTries: a pause after failures, per account and per address, is not over; the try is not counted.
-    Raises LoginRefused: there is no such account, or the password is another; both take the same time.
+    Raises LoginRefused: there is no such account, the password is another, or the account is locked; all take the same
+    time, so that whoever guesses at a locked account does not learn its password.
     Raises AccountUnconfirmed: the address of the account was never confirmed.
     """
     name_key = make_key(name)
@@ -79,12 +80,12 @@ def log_in(
         # Counted before it is known, so that a hundred guesses sent at once are not all of them the first.
         count_failure(connection, keys, now)
     is_right = check_password(password, account.password_hash if account is not None else None)
-    if account is None or not is_right:
+    if account is None or not is_right or account.locked_at is not None:
         raise LoginRefused
     with begin_writing(engine) as connection:
         current = _find_account(connection, name_key)
-        if current is None or current.password_hash != account.password_hash:
-            raise LoginRefused  # changed, or deleted with the account, while it was checked
+        if current is None or current.password_hash != account.password_hash or current.locked_at is not None:
+            raise LoginRefused  # changed, locked, or deleted with the account, while it was checked
         forget_failures(connection, account_keys)
         # No more than this try: who has an account could else wipe out what was counted for guesses at others.
         take_back(connection, address_keys)
@@ -129,6 +130,7 @@ def _select_driver() -> Select[*tuple[Any, ...]]:
             LoginSession.token_hash == bindparam("hash"),
             LoginSession.expires_at > bindparam("now"),
             Credential.confirmed_at.is_not(None),
+            Credential.locked_at.is_(None),
         )
     )
 
@@ -177,7 +179,7 @@ def hash_session_id(session_id: str) -> str:
 
 def _find_account(connection: Connection, name_key: str) -> Row[*tuple[Any, ...]] | None:
     return connection.execute(
-        select(Credential.user_id, Credential.password_hash, Credential.confirmed_at)
+        select(Credential.user_id, Credential.password_hash, Credential.confirmed_at, Credential.locked_at)
         .join(User, User.id == Credential.user_id)
         .where(or_(User.username_key == name_key, User.email_key == name_key))
     ).first()

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from errors import FeedRefused
+from errors import FeedShrunk
 from feed.parse import RejectedStation, Rejection, StationRecord, UnchangedStation, iterate_stations
 from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
@@ -54,16 +54,16 @@ class StoreReport:
     rejected_stations: dict[str, list[int]] = field(default_factory=dict)
 
 
-def store_feed(connection: Connection, stream: IO[bytes], *, now: datetime) -> StoreReport:
+def store_feed(connection: Connection, stream: IO[bytes], *, now: datetime, may_shrink: bool = False) -> StoreReport:
     """Store the feed in `stream` (its XML) into the open, writing transaction of `connection`.
 
     A station or price that can't be read keeps what was stored of it; a station that is no longer in the feed stays,
     marked, without prices; a price no longer in it goes.
 
-    Raises FeedRefused: as `iterate_stations`, or with less than half of the stations of the feed before. The caller
-    rolls back.
+    Raises FeedRefused: as `iterate_stations`. The caller rolls back.
+    Raises FeedShrunk: it holds less than half of the stations of the feed before, and not `may_shrink`.
     """
-    return _Storing(connection, now).run(stream)
+    return _Storing(connection, now).run(stream, may_shrink=may_shrink)
 
 
 def forget_stations(connection: Connection) -> None:
@@ -91,7 +91,7 @@ class _Storing:
         self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name))}
         self._write = _Writer(connection)
 
-    def run(self, stream: IO[bytes]) -> StoreReport:
+    def run(self, stream: IO[bytes], *, may_shrink: bool) -> StoreReport:
         batch: list[StationRecord] = []
         for station in iterate_stations(stream, self._fingerprints, now=self._now):
             self._report.stations_seen += 1
@@ -110,7 +110,8 @@ class _Storing:
                 self._store_batch(batch)
                 batch.clear()
         self._store_batch(batch)
-        self._require_half()
+        if not may_shrink:
+            self._require_half()
         self._mark_left()
         self._store_stock_outs()
         return self._report
@@ -193,10 +194,13 @@ class _Storing:
     def _require_half(self) -> None:
         before = self._connection.execute(select(FeedState.station_count)).scalar()
         if before is not None and len(self._found) * 2 < before:
-            raise FeedRefused(f"it holds {len(self._found)} stations, less than half of the {before} before")
+            raise FeedShrunk(len(self._found), before, len(self._list_gone()))
+
+    def _list_gone(self) -> list[int]:
+        return list(self._fingerprints.keys() - self._found - self._unreadable - self._left)
 
     def _mark_left(self) -> None:
-        gone = [(id_,) for id_ in self._fingerprints.keys() - self._found - self._unreadable - self._left]
+        gone = [(id_,) for id_ in self._list_gone()]
         if len(gone) <= self._unnamed:  # those may be the ones whose id can't be read
             return
         left_at = _write_text(self._now)

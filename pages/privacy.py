@@ -54,6 +54,11 @@ rows = (
         _("to slow down those who guess passwords"),
         _("about an hour"),
     ),
+    (
+        _("What an admin did with your account (locked it, sent a reset mail): your username, what and when"),
+        _("so that admins answer for what they do"),
+        _("a year, also when the account is deleted"),
+    ),
     (_("Mails still to be sent"), _("to send them"), _("until they are sent, two days at most")),
 )
 show_table(

@@ -84,12 +84,12 @@ def serve(path: Path, *headers: tuple[str, str]) -> Answer:
 
 
 def dump(engine: Engine) -> Rows:
-    """Return every row but those of the runs."""
+    """Return every row but those of the runs, and of what was refused."""
     with engine.connect() as connection:
         return {
             table.name: sorted(tuple(row) for row in connection.execute(select(table)))
             for table in Base.metadata.sorted_tables
-            if table.name != "etl_runs"
+            if table.name not in ("etl_runs", "refused_feed")
         }
 
 

@@ -18,24 +18,15 @@ import pytest
 from settings import ROOT
 
 FLOOR = (
-    "errors",
-    "settings",
-    "models",
-    "db",
-    "mail",
-    "logs",
-    "statefiles",
-    "translations",
-    "typed",
-    "answers",
-    "origins",
+    *("answers", "backup", "db", "errors", "logs", "mail", "models", "origins", "outputs"),
+    *("settings", "statefiles", "translations", "typed"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")
 KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": (), "api": ("prices", "stations")}
 # What a page may build on: it holds no query, so that it needs neither the database's library nor the feed.
 FOR_PAGES = ("ui", "accounts", "stations", "prices", "etl", "scheduler", "settings", "models", "errors", "statefiles")
-FOR_UI = (*FOR_PAGES, "db", "logs", "mail", "translations", "answers", "origins")
+FOR_UI = (*FOR_PAGES, "answers", "backup", "db", "logs", "mail", "origins", "outputs", "translations")
 
 
 def list_files(*names: str) -> list[Path]:

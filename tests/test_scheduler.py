@@ -32,7 +32,17 @@ from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
 from mail import queue_mail
 from models import Station
-from scheduler import START_PAUSE_SECONDS, Starter, compute_pause, compute_wait, is_running
+from scheduler import (
+    START_PAUSE_SECONDS,
+    Starter,
+    compute_pause,
+    compute_wait,
+    find_running,
+    is_running,
+    remove_stale_pid,
+    start_load,
+    stop_running,
+)
 from settings import ROOT, Settings
 from statefiles import read_lastjob, write_lastjob, write_line
 
@@ -772,6 +782,53 @@ def test_a_page_goes_on_when_nothing_can_be_written(settings: Settings, caplog: 
         assert [starter.ensure_running(settings) for _ in range(3)] == [False] * 3
     assert len(caplog.records) == 1
     assert "outputs" in caplog.text
+
+
+# What an admin does
+
+
+@pytest.mark.slow
+def test_stopping_ends_ours_and_says_which_it_was(settings: Settings, make_feed: MakeFeed, starter: Starter) -> None:
+    assert starter.ensure_running(with_feed(settings, make_feed()))
+    running = wait_until(lambda: find_running(settings))
+    assert abs(running.started_at - datetime.now(UTC)) < timedelta(minutes=2)
+    assert stop_running(settings) == running.pid
+    wait_until(lambda: not psutil.pid_exists(running.pid), STOP_SECONDS + 5)
+    assert not settings.pid_file.exists()
+    assert (find_running(settings), stop_running(settings)) == (None, None)
+
+
+def test_only_ours_is_ever_stopped_whatever_pid_txt_names(settings: Settings) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        write_line(settings.pid_file, str(stranger.pid))
+        assert stop_running(settings) is None
+        assert stranger.poll() is None
+        for content in ("", "-1", "0", "1", "none", "9" * 30):
+            settings.pid_file.write_text(content)
+            assert stop_running(settings) is None
+    finally:
+        stranger.communicate(b"\n", timeout=30)
+    assert stranger.returncode == 0, "it was let go on to its own end"
+
+
+def test_a_stale_pid_file_can_be_removed_and_a_living_schedulers_never(settings: Settings) -> None:
+    assert not remove_stale_pid(settings)
+    write_line(settings.pid_file, "999999999")
+    with FileLock(settings.state_dir / "scheduler.lock"):  # one is on its way to pid.txt
+        assert not remove_stale_pid(settings)
+    assert remove_stale_pid(settings)
+    assert not settings.pid_file.exists()
+
+
+@pytest.mark.slow
+def test_a_load_can_be_started_beside_and_prints_into_outputs(settings: Settings, make_feed: MakeFeed) -> None:
+    pid = start_load(with_feed(settings, make_feed(stations=30)))
+    wait_until(lambda: not psutil.pid_exists(pid))
+    assert query(settings, "SELECT status, stations_seen FROM etl_runs") == [("loaded", 30)]
+    [stdout] = list_outputs(settings, "stdout")
+    assert stdout.read_text().startswith("loaded: 30 stations")
+    assert not settings.pid_file.exists()
 
 
 # Children that die young

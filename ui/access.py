@@ -48,7 +48,7 @@ def remember_page(path: str) -> None:
     """
     if st.session_state.get("path") != path:
         st.session_state["path"] = path
-        for key in ("field_errors", "profile_note", "visitor_note", "list_note"):
+        for key in ("field_errors", "profile_note", "visitor_note", "list_note", "admin_note"):
             st.session_state.pop(key, None)
     if path not in ACCOUNT_PAGES:
         st.session_state["return_to"] = (path, st.query_params.to_dict())

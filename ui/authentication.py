@@ -52,7 +52,7 @@ def restore_driver() -> Driver | None:
     session_id = st.session_state.get("session_id")
     is_new = session_id is None and not st.session_state.get("logged_out")
     if is_new:
-        session_id = _read_cookie()
+        session_id = read_cookie(st.context.cookies.get(COOKIE))
     driver = None
     if session_id is not None:
         with open_reading() as connection:
@@ -94,7 +94,7 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
 
 def keep_language() -> None:
     """Keep the language that was just chosen as that of the driver who is logged in, if any."""
-    for key in ("profile_note", "visitor_note", "list_note"):  # said in the language of before
+    for key in ("profile_note", "visitor_note", "list_note", "admin_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         # Deleted at this very moment: the run that follows shows it logged out.
@@ -160,9 +160,8 @@ def _sign(session_id: str, expires_at: datetime) -> str:
     return jwt.encode(payload, get_secret_key(), algorithm="HS256")
 
 
-def _read_cookie() -> str | None:
-    """Return the session id in the cookie of this page load, if the cookie is ours and not over."""
-    token = st.context.cookies.get(COOKIE)
+def read_cookie(token: str | None) -> str | None:
+    """Return the session id in the cookie of a log-in, if the cookie is ours and not over."""
     if not token:
         return None
     try:

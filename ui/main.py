@@ -63,6 +63,19 @@ first = (
     if driver is None
     else [own, st.Page(**nearby)]
 )
+# For anyone else there is no such page: its address leads where any does that leads nowhere.
+for_admins = (
+    [
+        st.Page(
+            PAGES / "admin.py",
+            title=_("Administration"),
+            icon=":material/admin_panel_settings:",
+            help=_("Loads, people, data and the database of this installation."),
+        )
+    ]
+    if driver is not None and driver.is_admin
+    else []
+)
 page = st.navigation(
     [
         *first,
@@ -120,6 +133,7 @@ page = st.navigation(
             icon=":material/info:",
             help=_("Where the prices come from, how they are treated, and who runs this site."),
         ),
+        *for_admins,
     ]
 )
 has_just_left = st.session_state.pop("just_logged_out", False)

@@ -1,0 +1,145 @@
+"""What an admin may do to an account. Also the command `python -m accounts.admin grant|revoke EMAIL`.
+
+Each of these rules changes the account and adds a row to the audit in the caller's transaction; that the actor is an
+admin is the caller's to know. None of them reads or sets a password.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from accounts import registration
+from accounts.audit import Action, Actor, note_action
+from accounts.identity import make_key
+from accounts.privacy import erase_driver
+from accounts.recovery import queue_password_code
+from accounts.sessions import close_sessions
+from db import begin_writing, open_engine, prepare_database
+from errors import AccountShut, CarburoamError, DriverUnknown, LastAdmin
+from models import Credential, User
+from settings import Settings, read_settings
+
+COMMAND = Actor(None, "command line")
+
+
+def grant_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
+    """Give the admin role. Raises DriverUnknown, as every rule here may."""
+    _change(connection, actor, "grant", user_id, now, role="admin")
+
+
+def revoke_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
+    """Take the admin role. Raises LastAdmin."""
+    _require_another_admin(connection, user_id)
+    _change(connection, actor, "revoke", user_id, now, role="driver")
+
+
+def lock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
+    """Lock an account: nobody can log in to it, and its sessions end at once. Raises LastAdmin."""
+    _require_another_admin(connection, user_id)
+    _change(connection, actor, "lock", user_id, now, locked_at=now)
+    close_sessions(connection, user_id)
+
+
+def unlock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
+    """Open a locked account again, with the password that it had."""
+    _change(connection, actor, "unlock", user_id, now, locked_at=None)
+
+
+def confirm_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
+    """Let in an account whose code never came."""
+    _note(connection, actor, "confirm", user_id, now)
+    registration.confirm(connection, user_id, now)
+
+
+def mail_reset(
+    connection: Connection, settings: Settings, secret_key: bytes, actor: Actor, user_id: int, now: datetime
+) -> None:
+    """Mail a code for a new password to the account's address, as its driver can ask for it.
+
+    Raises AccountShut: to a locked or unconfirmed account none is sent.
+    Raises TooManyTries: too many mails to it in an hour.
+    """
+    row = _note(connection, actor, "reset", user_id, now)
+    if not queue_password_code(connection, settings, secret_key, row.email, now):
+        raise AccountShut
+
+
+def erase_account(
+    connection: Connection, settings: Settings, secret_key: bytes, actor: Actor, user_id: int, now: datetime
+) -> None:
+    """Delete an account as its driver can, and queue the same mail of farewell. Raises LastAdmin."""
+    _require_another_admin(connection, user_id)
+    _note(connection, actor, "erase", user_id, now)
+    erase_driver(connection, settings, secret_key, user_id, now)
+
+
+def find_by_email(connection: Connection, email: str) -> int:
+    """Return the id of the account of an address. Raises DriverUnknown."""
+    user_id = connection.execute(select(User.id).where(User.email_key == make_key(email))).scalar()
+    if user_id is None:
+        raise DriverUnknown(f"no account has the address {email}")
+    return user_id
+
+
+def _change(
+    connection: Connection, actor: Actor, action: Action, user_id: int, now: datetime, **values: object
+) -> None:
+    _note(connection, actor, action, user_id, now)
+    connection.execute(update(Credential).where(Credential.user_id == user_id).values(**values))
+
+
+def _note(connection: Connection, actor: Actor, action: Action, user_id: int, now: datetime) -> Row[*tuple[Any, ...]]:
+    row = connection.execute(select(User.username, User.email).where(User.id == user_id)).first()
+    if row is None:
+        raise DriverUnknown
+    note_action(connection, actor, action, now, subject=row.username, subject_id=user_id)
+    return row
+
+
+def _require_another_admin(connection: Connection, user_id: int) -> None:
+    """Keep at least one admin who can log in; of those who can't, any number may go."""
+    able = connection.scalars(
+        select(Credential.user_id).where(
+            Credential.role == "admin", Credential.confirmed_at.is_not(None), Credential.locked_at.is_(None)
+        )
+    ).all()
+    if list(able) == [user_id]:
+        raise LastAdmin("this is the last admin who can log in")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Give or take the admin role in the database of the settings; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m accounts.admin", description="Give the admin role to an account, or take it."
+    )
+    parser.add_argument("action", choices=("grant", "revoke"))
+    parser.add_argument("email", metavar="EMAIL", help="the address of the account")
+    options = parser.parse_args(arguments)
+    change, done = (grant_admin, "is") if options.action == "grant" else (revoke_admin, "is no longer")
+    try:
+        settings = read_settings()
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(settings.database)
+        prepare_database(engine)
+        with begin_writing(engine) as connection:
+            change(connection, COMMAND, find_by_email(connection, options.email), datetime.now(UTC))
+    except (CarburoamError, OSError) as error:
+        print(f"accounts.admin: {error}", file=sys.stderr)
+        return 1
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        print(f"accounts.admin: the database can't be used: {cause}", file=sys.stderr)
+        return 1
+    print(f"{options.email} {done} an admin")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

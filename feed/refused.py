@@ -1,0 +1,59 @@
+"""A feed that was refused for holding too few stations: kept, so that an admin can accept that very one.
+
+The publisher's feed changes every ten minutes: by the time somebody has looked, only a copy is still "that one".
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from errors import FeedShrunk
+from feed.download import Archive
+from models import RefusedFeed
+
+REFUSED_FILE = "refused.zip"
+
+
+def keep_refused(
+    connection: Connection, folder: Path, archive: Archive, source: str, shrunk: FeedShrunk, now: datetime
+) -> None:
+    """Keep a refused archive in a folder, in place of any other, and note what loading it would change."""
+    draft = folder / f".{REFUSED_FILE}.{os.getpid()}"
+    archive.file.seek(0)
+    with draft.open("wb") as copy:
+        shutil.copyfileobj(archive.file, copy)
+    draft.replace(folder / REFUSED_FILE)
+    connection.execute(delete(RefusedFeed))
+    connection.execute(
+        insert(RefusedFeed).values(
+            id=1,
+            source=source,
+            digest=archive.digest,
+            station_count=shrunk.station_count,
+            station_count_before=shrunk.station_count_before,
+            stations_gone=shrunk.stations_gone,
+            refused_at=now,
+        )
+    )
+
+
+def find_accepted(connection: Connection) -> Row[Any] | None:
+    """Return the row of the refused feed that an admin has accepted; None when there is none."""
+    return connection.execute(select(RefusedFeed.__table__).where(RefusedFeed.accepted_at.is_not(None))).first()
+
+
+def is_accepted(connection: Connection, digest: str) -> bool:
+    """Say whether an admin has accepted the archive of this digest."""
+    accepted = find_accepted(connection)
+    return accepted is not None and accepted.digest == digest
+
+
+def forget_refused(connection: Connection) -> None:
+    """Forget what was refused, since another load succeeded."""
+    connection.execute(delete(RefusedFeed))

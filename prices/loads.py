@@ -1,0 +1,68 @@
+"""How the loads went: the last runs, and the feed that was refused for holding too few stations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from errors import RefusedFeedGone
+from models import EtlRun, RefusedFeed
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt at a load; without `finished_at` it has no end (yet), nor a status."""
+
+    started_at: datetime
+    finished_at: datetime | None
+    status: str | None
+    source: str
+    stations_seen: int
+    stations_written: int
+    stations_rejected: int
+    prices_seen: int
+    prices_written: int
+    prices_rejected: int
+    message: str
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A feed that was refused for holding too few stations; `stations_gone` are those that would leave the feed."""
+
+    source: str
+    digest: str
+    station_count: int
+    station_count_before: int
+    stations_gone: int
+    refused_at: datetime
+    accepted_at: datetime | None
+
+
+def list_runs(connection: Connection, count: int) -> list[Run]:
+    """Return the last runs, the newest first."""
+    columns = [getattr(EtlRun, name) for name in Run.__dataclass_fields__]
+    return [Run(*row) for row in connection.execute(select(*columns).order_by(EtlRun.id.desc()).limit(count))]
+
+
+def get_refusal(connection: Connection) -> Refusal | None:
+    """Return the feed that waits to be accepted, or for the load that takes it; None when there is none."""
+    columns = [getattr(RefusedFeed, name) for name in Refusal.__dataclass_fields__]
+    row = connection.execute(select(*columns)).first()
+    return None if row is None else Refusal(*row)
+
+
+def accept_refused(connection: Connection, digest: str, now: datetime) -> None:
+    """Let the next load take the refused feed of this digest.
+
+    Raises RefusedFeedGone: another one was refused since, or a load succeeded.
+    """
+    accepted = connection.execute(update(RefusedFeed).where(RefusedFeed.digest == digest).values(accepted_at=now))
+    if accepted.rowcount == 0:
+        raise RefusedFeedGone

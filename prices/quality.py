@@ -1,0 +1,107 @@
+"""What is doubtful in the loaded feed: implausible prices, old reports, stations that are gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, or_, select
+
+from models import FuelFigure, Price, Station
+from prices.figures import PLAUSIBLE_TENTHS
+
+
+@dataclass(frozen=True)
+class DoubtfulPrice:
+    """A price at a station; thousandths of a euro per litre, as the national median of its fuel beside it."""
+
+    station_id: int
+    address: str
+    town: str
+    fuel_id: int
+    price_milli_eur: int
+    median_milli_eur: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class GoneStation:
+    """A station that is no longer in the feed."""
+
+    station_id: int
+    address: str
+    town: str
+    left_feed_at: datetime
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How much is doubtful in all, and the first of each kind."""
+
+    implausible_count: int
+    implausible: tuple[DoubtfulPrice, ...]
+    old_count: int
+    oldest: tuple[DoubtfulPrice, ...]
+    gone_count: int
+    gone: tuple[GoneStation, ...]
+
+
+def inspect_feed(connection: Connection, count: int) -> Quality:
+    """Return what is doubtful, at most `count` of each kind: the furthest off, the oldest, the last to go first."""
+    lowest, highest = PLAUSIBLE_TENTHS
+    is_implausible = or_(
+        Price.price * 10 < FuelFigure.median_price * lowest, Price.price * 10 > FuelFigure.median_price * highest
+    )
+    is_old = Price.updated_at < FuelFigure.fresh_from
+    distance = func.abs(Price.price - FuelFigure.median_price)
+    counts = connection.execute(
+        select(
+            _count_prices(is_implausible),
+            _count_prices(is_old),
+            select(func.count()).select_from(Station).where(Station.left_feed_at.is_not(None)).scalar_subquery(),
+        )
+    ).one()
+    prices = _select_prices().limit(count)
+    implausible = connection.execute(prices.where(is_implausible).order_by(distance.desc(), Price.station_id))
+    oldest = connection.execute(prices.where(is_old).order_by(Price.updated_at, Price.station_id))
+    gone = connection.execute(
+        select(Station.id, Station.address, Station.town, Station.left_feed_at)
+        .where(Station.left_feed_at.is_not(None))
+        .order_by(Station.left_feed_at.desc(), Station.id)
+        .limit(count)
+    )
+    return Quality(
+        counts[0],
+        tuple(DoubtfulPrice(*row) for row in implausible),
+        counts[1],
+        tuple(DoubtfulPrice(*row) for row in oldest),
+        counts[2],
+        tuple(GoneStation(*row) for row in gone),  # type: ignore[arg-type]  # all of them have left
+    )
+
+
+def _select_prices() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Station.id,
+            Station.address,
+            Station.town,
+            Price.gastype_id,
+            Price.price,
+            FuelFigure.median_price,
+            Price.updated_at,
+        )
+        .join(Price, Price.station_id == Station.id)
+        .join(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
+    )
+
+
+def _count_prices(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Price)
+        .join(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
+        .where(condition)
+        .scalar_subquery()
+    )

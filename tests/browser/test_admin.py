@@ -1,0 +1,130 @@
+"""The admin's page in a real browser: named by the command, load, lock a driver, take a backup."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browser.app_process import App, make_environment, run_app, wait_until
+from browser.catalogue import find_foreign, read_page, translate
+from browser.mail_server import PASSWORD, add_driver, expect_cookie, expect_title, log_in, press
+from browser.test_looks import expect_sound_layout
+from browser.visit import Look, Open, Visit, get_main, settle
+from settings import ROOT
+
+
+@pytest.fixture(scope="module")
+def admin_app(browser: Browser, known_feed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An application of its own: its drivers are locked and its runs counted."""
+    with run_app(tmp_path_factory.mktemp("admin"), str(known_feed)) as app:
+        yield app
+
+
+def grant(app: App, email: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "accounts.admin", "grant", email],
+        cwd=ROOT,
+        env=make_environment(app.state_dir, ""),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def log_in_at(visit: Open, app: App, name: str, look: Look) -> Visit:
+    seen = visit(app, "/login", look)
+    log_in(seen.page, look.language, name)
+    expect_title(seen.page, "What does fuel cost near you?", look.language)
+    expect_cookie(seen.page)
+    return seen
+
+
+def open_section(page: Page, english: str, language: str) -> None:
+    settle(page)
+    get_main(page).get_by_role("radio", name=translate(english, language), exact=True).click()
+    settle(page)
+
+
+def confirm(page: Page, first: str, second: str) -> None:
+    """Press a button, and then the one that it opens."""
+    press(page, first)
+    page.get_by_role("button", name=second, exact=True).click()
+
+
+def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tmp_path: Path) -> None:
+    app = admin_app
+    for name in ("ada", "bob"):
+        add_driver(app, name, language="en")
+    refused = grant(app, "nobody@mailbox.org")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "accounts.admin: no account has the address nobody@mailbox.org\n",
+    )
+    assert grant(app, "ada@mailbox.org").returncode == 0
+
+    bob = log_in_at(visit, app, "bob", Look(language="en"))
+    bob.show("/profile")
+    expect_title(bob.page, "Your profile", "en")
+    bob.show("/admin")
+    expect(bob.page.get_by_role("dialog")).to_contain_text("Page not found")
+    bob.page.keyboard.press("Escape")
+    bob.show("/profile")
+    expect_title(bob.page, "Your profile", "en")
+
+    ada = log_in_at(visit, app, "ada", Look(language="en"))
+    page = ada.page
+    page.get_by_role("link", name="Administration").click()
+    expect_title(page, "Administration", "en")
+    runs = len(app.query("SELECT 1 FROM etl_runs WHERE finished_at IS NOT NULL"))
+    confirm(page, "Load now", "Yes, load now")
+    expect(get_main(page).get_by_text("A load was started.")).to_be_visible()
+    wait_until(lambda: len(app.query("SELECT 1 FROM etl_runs WHERE finished_at IS NOT NULL")) == runs + 1, 60)
+    expect(get_main(page).get_by_test_id("stTable").get_by_text("unchanged")).to_be_visible()
+
+    open_section(page, "People", "en")
+    search = get_main(page).get_by_label("Part of a username or an e-mail address", exact=True)
+    search.fill("bob@")
+    search.press("Enter")
+    settle(page)
+    confirm(page, "Lock", "Yes, lock it")
+    expect(get_main(page).get_by_text("The account is locked.")).to_be_visible()
+    bob.page.reload()
+    expect_title(bob.page, "This page needs an account", "en")
+
+    open_section(page, "Database", "en")
+    get_main(page).get_by_label("Password", exact=True).fill(PASSWORD)
+    press(page, "Make a backup")
+    with page.context.expect_event("page") as opened:
+        get_main(page).get_by_role("link", name="Download the backup").click()
+    download = opened.value.wait_for_event("download")
+    path = tmp_path / "backup.sqlite3"
+    download.save_as(path)
+    with closing(sqlite3.connect(path)) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert copy.execute("SELECT count(*) FROM stations").fetchall() == app.query("SELECT count(*) FROM stations")
+        assert copy.execute("SELECT username FROM users ORDER BY id").fetchall() == [("ada",), ("bob",)]
+    assert not list(app.state_dir.glob("backup-*"))
+    assert app.query("SELECT action FROM audit ORDER BY id") == [("grant",), ("load",), ("lock",), ("backup",)]
+
+
+@pytest.mark.parametrize(("width", "theme", "language"), [(1280, "light", "en"), (390, "dark", "fr")])
+def test_its_sections_fit(admin_app: App, visit: Open, width: int, theme: str, language: str) -> None:
+    if not admin_app.query("SELECT 1 FROM users WHERE username = 'grace'"):
+        add_driver(admin_app, "grace", language="fr")
+        assert grant(admin_app, "grace@mailbox.org").returncode == 0
+    seen = log_in_at(visit, admin_app, "grace", Look(width, theme, "fr"))
+    seen.open(f"/admin?lang={language.upper()}")
+    expect_title(seen.page, "Administration", language)
+    for section in ("Loads", "Outputs", "People", "Data", "Database", "Audit"):
+        open_section(seen.page, section, language)
+        expect_sound_layout(seen.page)
+        assert find_foreign(read_page(seen.page), language) == []
+        seen.keep_screenshot(f"admin-{section.lower()}-{width}-{theme}", whole=True)

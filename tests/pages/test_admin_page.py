@@ -1,0 +1,326 @@
+"""The admin's page: what it shows to an admin, and that nobody else sees or does anything by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import KEY, PASSWORD, MakeFeed
+from page_visit import find_other_language, list_texts, read, run, run_app, visit
+from sqlalchemy import Engine, event, select, update
+from streamlit.testing.v1 import AppTest
+
+import etl
+from accounts import admin
+from accounts.registration import Registration, register
+from accounts.sessions import open_session
+from db import begin_writing
+from models import AuditRow, Credential, RefusedFeed, User
+from settings import Settings
+from statefiles import write_line
+from ui import texts
+from ui.backup_download import Tickets
+
+SECTIONS = ("loads", "outputs", "people", "data", "database", "audit")
+HOSTILE = "<b>x</b> **x** [x](javascript:alert(1)) :red[x]"
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine, make_feed: MakeFeed) -> Iterator[Settings]:
+    """The pages with prices, an admin and a driver, and with no mail server."""
+    now = datetime.now(UTC)
+    feed = settings.model_copy(update={"feed_url": str(make_feed(newest_at=now))})
+    assert etl.run_load(feed, engine).is_success
+    for name in ("ada", "bob"):
+        form = Registration(name, f"{name}@mailbox.org", name.title(), PASSWORD, language="en")
+        assert register(engine, settings, KEY, form, address=None, now=now).is_open
+    with begin_writing(engine) as connection:
+        admin.grant_admin(connection, admin.COMMAND, find_id(engine, "ada"), now)
+    with run_app(monkeypatch, feed):
+        yield feed
+
+
+def find_id(engine: Engine, username: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(User.id).where(User.username_key == username)).scalar_one())
+
+
+def begin(engine: Engine, username: str) -> str:
+    with begin_writing(engine) as connection:
+        return open_session(connection, find_id(engine, username), is_lasting=False, browser="x", now=datetime.now(UTC))
+
+
+def open_admin(engine: Engine, section: str = "loads", *, username: str = "ada", **query: str) -> AppTest:
+    at = visit("admin", session_id=begin(engine, username), **query)
+    return at if section == "loads" else open_section(at, section)
+
+
+def open_section(at: AppTest, section: str) -> AppTest:
+    # A press says the label, which AppTest writes outside of the session and so in a language of its own.
+    token = texts._held.set("fr" if "FR" in str(at.query_params.get("lang")) else "en")
+    at.get_by_key("admin_section").set_value(section)
+    at.run()
+    texts._held.reset(token)
+    assert at.session_state["admin_section"] == section
+    assert not at.exception
+    return at
+
+
+def find_account(at: AppTest, username: str) -> AppTest:
+    at.text_input(key="admin_account_search").set_value(username)
+    return run(at)
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    return run(at.button(key=key).click())
+
+
+def list_actions(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(AuditRow.action).order_by(AuditRow.id)).scalars())[1:]
+
+
+def list_shown(at: AppTest) -> list[str]:
+    return [read(text) for text in list_texts(at)]
+
+
+def list_titles(at: AppTest) -> list[str]:
+    return [title.value for title in at.main.title]
+
+
+# Who may
+
+
+@pytest.mark.parametrize("username", [None, "bob"])
+def test_for_anyone_else_its_address_leads_where_any_does_that_leads_nowhere(
+    app: Settings, engine: Engine, username: str | None
+) -> None:
+    session_id = begin(engine, username) if username else None
+    at = visit("admin", session_id=session_id)
+    nowhere = visit("landing", session_id=session_id)
+    assert list_texts(at) == list_texts(nowhere)
+    assert not [page for page in at._registered_pages.values() if page["script_path"].endswith("admin.py")]
+    assert not [text for text in list_shown(at) if "dministration" in text]
+
+
+@pytest.mark.parametrize("change", ["revoked", "locked", "logged out"])
+def test_a_press_of_who_is_no_longer_an_admin_does_nothing(app: Settings, engine: Engine, change: str) -> None:
+    at = find_account(open_admin(engine, "people"), "bob")
+    lock = f"admin_lock_{find_id(engine, 'bob')}"
+    at.button(key=lock).click()
+    with begin_writing(engine) as connection:  # between what is drawn and what is pressed
+        values: dict[str, Any] = {"role": "driver"} if change == "revoked" else {"locked_at": datetime.now(UTC)}
+        if change == "logged out":
+            connection.exec_driver_sql("DELETE FROM login_sessions")
+        else:
+            own = Credential.user_id == find_id(engine, "ada")
+            connection.execute(update(Credential).where(own).values(**values))
+    run(at)
+    assert list_actions(engine) == []
+    with engine.connect() as connection:
+        bob = select(Credential.locked_at).where(Credential.user_id == find_id(engine, "bob"))
+        assert connection.execute(bob).scalar_one() is None
+    assert "Administration" not in list_titles(at)
+    assert not [text for text in list_shown(at) if "bob@mailbox.org" in text]
+
+
+def test_every_callback_asks_the_row_again() -> None:
+    """What a press calls is `act`, which looks the admin up in its own transaction, or asks for the password first."""
+    from settings import ROOT
+
+    for path in (ROOT / "ui").glob("admin_*.py"):
+        called = set(re.findall(r"on_click=(\w+)", path.read_text(encoding="utf-8")))
+        assert called <= {"act", "_make_ticket"}, path
+
+
+# What it shows
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_section_is_drawn_in_one_language(app: Settings, engine: Engine, section: str, language: str) -> None:
+    at = open_admin(engine, section, lang=language.upper())
+    assert list_titles(at) == ["Administration"]
+    assert len(at.main.subheader) >= 1
+    assert find_other_language(list_texts(at), language) == []
+    assert any("CARBUROAM_SMTP_URL" in text for text in list_texts(at))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_rerun_asks_the_database_at_most_ten_times(app: Settings, engine: Engine, section: str) -> None:
+    from ui.reading import get_engine
+
+    at = open_admin(engine, section)
+    if section == "people":
+        find_account(at, "bob")
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(get_engine(), "before_cursor_execute", note)
+    run(at)
+    event.remove(get_engine(), "before_cursor_execute", note)
+    queries = [statement for statement in asked if not statement.startswith("BEGIN")]
+    assert 0 < len(queries) <= 10, queries
+
+
+def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        own = update(User).where(User.username_key == "bob")
+        connection.execute(own.values(username=HOSTILE[:30], name=HOSTILE))
+        admin.lock_account(connection, admin.COMMAND, find_id(engine, "bob"), datetime.now(UTC))
+    at = find_account(open_admin(engine, "people"), "bob@mailbox.org")
+    [account] = [text for text in list_texts(at) if "bob" in text and text.startswith("**")]
+    assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · bob@mailbox.org"
+    assert not re.search(r"(?<!\\)[<>\[\]:]", account)
+    rows = [row[2] for row in open_section(at, "audit").main.table[0].value.itertuples(index=False)]
+    assert read(rows[0]) == f"locked the account: {HOSTILE[:30]}"
+
+
+# What it does
+
+
+def test_a_driver_is_locked_unlocked_made_an_admin_and_erased(app: Settings, engine: Engine) -> None:
+    bob = find_id(engine, "bob")
+    at = find_account(open_admin(engine, "people"), "bob")
+    for name in ("lock", "unlock", "reset", "grant", "revoke", "erase"):
+        press(at, f"admin_{name}_{bob}")
+        assert len(at.main.success) == 1, name
+    assert list_actions(engine) == ["lock", "unlock", "reset", "grant", "revoke", "erase"]
+    assert "No account is called so." in list_shown(at)
+
+
+@pytest.mark.parametrize("name", ["lock", "revoke", "erase"])
+def test_the_last_admin_can_not_shut_themselves_out(app: Settings, engine: Engine, name: str) -> None:
+    at = find_account(open_admin(engine, "people"), "ada")
+    press(at, f"admin_{name}_{find_id(engine, 'ada')}")
+    [error] = [error.value for error in at.main.error]
+    assert error == "This is the last admin who can log in: name another one first."
+    assert list_actions(engine) == []
+
+
+def test_a_load_is_started_by_a_second_press(app: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Settings] = []
+    monkeypatch.setattr("ui.admin_loads.start_load", lambda settings: started.append(settings) or 1)
+    at = open_admin(engine)
+    assert started == []
+    press(at, "admin_load")
+    assert [one.state_dir for one in started] == [app.state_dir]
+    assert list_actions(engine) == ["load"]
+
+
+def test_what_can_not_be_done_leaves_no_row(app: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(settings: Settings) -> int:
+        raise OSError("no process")
+
+    monkeypatch.setattr("ui.admin_loads.start_load", fail)
+    at = press(open_admin(engine), "admin_load")
+    assert [error.value for error in at.main.error] == ["This did not work. Please try again."]
+    assert list_actions(engine) == []
+
+
+def test_a_stale_pid_file_and_lastjob_are_removed(
+    app: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.Starter.ensure_running", lambda *_, **__: False)  # what a visit does is not asked
+    write_line(app.pid_file, "999999999")
+    at = press(open_admin(engine), "admin_remove_pid")
+    assert not app.pid_file.exists()
+    press(at, "admin_forget_lastjob")
+    assert not app.lastjob_file.exists()
+    assert list_actions(engine) == ["remove_pid", "forget_lastjob"]
+    assert at.button(key="admin_forget_lastjob").disabled
+
+
+def test_a_refused_feed_is_looked_at_and_accepted(app: Settings, engine: Engine, make_feed: MakeFeed) -> None:
+    small = app.model_copy(update={"feed_url": str(make_feed(stations=10, newest_at=datetime.now(UTC)))})
+    assert etl.run_load(small, engine).status == "refused"
+    at = open_admin(engine)
+    [told] = [text for text in list_shown(at) if "it holds 10 stations, the one before held 40" in text]
+    assert "take 30 stations out" in told
+    press(at, "admin_accept")
+    with engine.connect() as connection:
+        assert connection.execute(select(RefusedFeed.accepted_at)).scalar_one() is not None
+    assert list_actions(engine) == ["accept_feed"]
+    assert "It was accepted; the next load takes it." in list_shown(at)
+    assert etl.run_load(small, engine).status == "loaded"
+
+
+@pytest.fixture
+def printed(app: Settings) -> Iterator[Path]:
+    folder = app.outputs_dir
+    (folder / "mail").mkdir(parents=True)
+    (folder / "mail" / "1.eml").write_text("SECRET")
+    (folder / "stdout_a.txt").write_text("it loaded\nit slept\n")
+    yield folder
+    for path in folder.glob("std*"):
+        path.unlink()
+
+
+def test_outputs_are_read_searched_and_cleared(app: Settings, engine: Engine, printed: Path) -> None:
+    at = open_admin(engine, "outputs")
+    assert [code.value for code in at.main.code] == ["it loaded\nit slept\n"]
+    at.text_input(key="admin_output_search").set_value("SLEPT")
+    assert [code.value for code in run(at).main.code] == ["stdout_a.txt: it slept"]
+    at.text_input(key="admin_output_search").set_value("SECRET")
+    assert [code.value for code in run(at).main.code] == ["–"]
+    press(at, "admin_clear_outputs")
+    assert [path.name for path in printed.rglob("*.*")] == ["1.eml"]
+    assert list_actions(engine) == ["clear_outputs"]
+
+
+# The backup
+
+
+def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(app: Settings, engine: Engine) -> None:
+    from ui.authentication import COOKIE, _sign
+    from ui.backup_download import get_tickets, take_backup
+
+    at = open_admin(engine, "database")
+    session_id = at.session_state["session_id"]
+
+    def make(password: str) -> str:
+        at.text_input(key="backup_password").set_value(password)
+        [button] = [button for button in at.main.button if button.label == "Make a backup"]
+        run(button.click())
+        return str(at.session_state["backup_ticket"]) if "backup_ticket" in at.session_state else ""
+
+    if engine.dialect.name != "sqlite":
+        assert any("pg_dump --format=custom" in code.value for code in at.main.code)
+        return
+    assert make("not the password") == ""
+    assert "This is not your password." in list_shown(at)
+    ticket = make(PASSWORD)
+    assert list_actions(engine) == ["backup"]
+    cookies = {COOKIE: _sign(session_id, datetime.max.replace(year=2100, tzinfo=UTC))}
+    other = {COOKIE: _sign(begin(engine, "bob"), datetime.max.replace(year=2100, tzinfo=UTC))}
+    assert take_backup("x" * 43, cookies) is None
+    backup = take_backup(ticket, cookies)
+    assert backup is not None
+    data = b"".join(backup.read())
+    assert data.startswith(b"SQLite format 3\0")
+    assert backup.headers["Content-Length"] == str(len(data))
+    assert take_backup(ticket, cookies) is None, "it was spent"
+    for stranger in (other, {}, {COOKIE: "x"}):
+        assert take_backup(get_tickets().make(session_id), stranger) is None
+    with begin_writing(engine) as connection:
+        connection.execute(update(Credential).values(role="driver"))
+    assert take_backup(get_tickets().make(session_id), cookies) is None
+
+
+def test_a_ticket_is_good_for_a_minute() -> None:
+    seconds = [0.0]
+    clock: Callable[[], float] = lambda: seconds[0]  # noqa: E731
+    tickets = Tickets(clock)
+    first, second = tickets.make("a"), tickets.make("b")
+    seconds[0] = 59.9
+    assert tickets.is_good(first)
+    assert (tickets.spend(first), tickets.spend(first)) == ("a", None)
+    seconds[0] = 60.1
+    assert not tickets.is_good(second)
+    assert tickets.spend(second) is None

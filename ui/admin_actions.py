@@ -1,0 +1,134 @@
+"""What the sections of the admin's page share: doing something after asking twice, saying how it went, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+from sqlalchemy import Connection
+
+from accounts.audit import Actor, list_actions
+from accounts.sessions import find_driver
+from errors import (
+    AccountShut,
+    AdminOnly,
+    CarburoamError,
+    DriverUnknown,
+    LastAdmin,
+    PasswordWrong,
+    RefusedFeedGone,
+    TooManyTries,
+)
+from ui.account_forms import word_error
+from ui.authentication import get_session_id
+from ui.formats import escape, format_instant
+from ui.reading import begin_change, get_mailer, open_reading
+from ui.tables import show_table
+from ui.texts import N_, _
+
+# What is done; it raises an error of ours, or OSError, when it can't be, and then leaves no row in the audit.
+Change = Callable[[Connection, Actor, datetime], None]
+
+SHOWN_ACTIONS = 100
+_WORDS = {
+    "grant": N_("gave the admin role"),
+    "revoke": N_("took the admin role"),
+    "lock": N_("locked the account"),
+    "unlock": N_("unlocked the account"),
+    "confirm": N_("confirmed the account"),
+    "reset": N_("sent a reset mail"),
+    "erase": N_("erased the account"),
+    "load": N_("started a load"),
+    "accept_feed": N_("accepted the refused feed"),
+    "start": N_("started the background process"),
+    "stop": N_("stopped the background process"),
+    "remove_pid": N_("removed a stale pid.txt"),
+    "forget_lastjob": N_("forgot lastjob.txt"),
+    "clear_outputs": N_("cleared the outputs"),
+    "backup": N_("downloaded a backup"),
+}
+
+
+def show_confirmed(
+    label: str, question: str, confirm: str, key: str, change: Change, done: str, *, icon: str, disabled: bool = False
+) -> None:
+    """Draw a button that asks once more before it does something; `done` is what is said then."""
+    # Under another key after each action, so that it is closed again.
+    count = st.session_state.get("admin_action_count", 0)
+    with st.popover(label, icon=icon, disabled=disabled, key=f"{key}_ask_{count}"):
+        st.markdown(question)
+        st.button(confirm, key=key, type="primary", disabled=disabled, on_click=act, args=(change, done))
+
+
+def act(change: Change, done: str) -> bool:
+    """Do something as the admin of this session, looked up in the very transaction; return whether it was done.
+
+    For anyone else nothing happens, and the run that follows shows them no such page.
+    """
+    now = datetime.now(UTC)
+    st.session_state["admin_action_count"] = st.session_state.get("admin_action_count", 0) + 1
+    try:
+        with begin_change() as connection:
+            driver = find_driver(connection, get_session_id(), now)
+            if driver is None or not driver.is_admin:
+                raise AdminOnly
+            change(connection, Actor(driver.id, driver.username), now)
+    except AdminOnly:
+        return False
+    except (CarburoamError, OSError) as error:
+        st.session_state["admin_note"] = ("error", word_admin_error(error))
+        return False
+    get_mailer().wake()
+    st.session_state["admin_note"] = ("success", done)
+    return True
+
+
+def show_note() -> None:
+    """Draw how the last action went, until the next one."""
+    if note := st.session_state.get("admin_note"):
+        kind, text = note
+        (st.error if kind == "error" else st.success)(
+            text, icon=f":material/{'error' if kind == 'error' else 'check'}:"
+        )
+
+
+def word_admin_error(error: Exception) -> str:
+    """Return the sentence that tells an admin why something was not done."""
+    match error:
+        case LastAdmin():
+            return _("This is the last admin who can log in: name another one first.")
+        case AccountShut():
+            return _("To an account that is locked or not confirmed, no mail is sent.")
+        case RefusedFeedGone():
+            return _("Another load came in between: please look again.")
+        case DriverUnknown():
+            return _("This account is no longer there.")
+        case PasswordWrong() | TooManyTries():
+            return word_error(error)
+        case _other:
+            return _("This did not work. Please try again.")
+
+
+def show_audit() -> None:
+    """Draw what admins did, the last first."""
+    with open_reading() as connection:
+        actions = list_actions(connection, SHOWN_ACTIONS)
+    st.subheader(_("What admins did"), anchor=False)
+    if not actions:
+        st.markdown(_("Nothing yet."))
+        return
+    st.caption(_("The last {count} actions; each is kept for a year.").format(count=SHOWN_ACTIONS))
+    show_table(
+        {
+            _("When"): [format_instant(action.at) for action in actions],
+            _("Who"): [escape(action.admin_name) for action in actions],
+            _("What"): [_word_action(action.action, action.subject) for action in actions],
+        },
+        _("What admins did"),
+    )
+
+
+def _word_action(action: str, subject: str) -> str:
+    words = _(_WORDS[action])
+    return f"{words}: **{escape(subject)}**" if subject else words

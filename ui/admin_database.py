@@ -1,0 +1,79 @@
+"""The section of the admin's page about the database: its size, its rows, a backup to download."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from sqlalchemy import Connection
+
+from accounts.audit import Actor, note_action
+from accounts.profile import require_own_password
+from backup import count_rows, make_dump_command, measure_size
+from db import is_shared
+from errors import AccountError
+from ui.account_forms import show_field
+from ui.admin_actions import act
+from ui.authentication import get_secret_key, get_session_id, restore_driver
+from ui.backup_download import get_tickets, make_address
+from ui.formats import format_count, format_number
+from ui.reading import get_engine, open_reading
+from ui.tables import show_table
+from ui.texts import _
+
+
+def show_database() -> None:
+    """Draw the section."""
+    with open_reading() as connection:
+        size, rows = measure_size(connection), count_rows(connection)
+    st.subheader(_("Size"), anchor=False)
+    st.markdown(_("{size} MB on the disk.").format(size=f"**{format_number(size / 1e6)}**"))
+    st.subheader(_("Backup"), anchor=False)
+    if is_shared(get_engine()):
+        st.markdown(_("This database is a PostgreSQL. This command makes a backup, on any machine that reaches it:"))
+        st.code(make_dump_command(get_engine()), language=None, wrap_lines=True)
+    else:
+        _show_backup()
+    st.subheader(_("Rows"), anchor=False)
+    counts = [format_count(count) for count in rows.values()]
+    show_table({_("Table"): [f"`{name}`" for name in rows], _("Rows"): counts}, _("Rows"))
+
+
+def _show_backup() -> None:
+    ticket = st.session_state.get("backup_ticket", "")
+    if get_tickets().is_good(ticket):
+        st.markdown(_("The backup can be downloaded once, within a minute."))
+        st.link_button(_("Download the backup"), make_address(ticket), icon=":material/download:", type="primary")
+        return
+    st.markdown(
+        _(
+            "A copy of the whole database as of one instant. It holds addresses and hashes of passwords: keep it as "
+            "safe as the database."
+        )
+    )
+    with st.form("backup", border=True, clear_on_submit=True):
+        with show_field("backup"):
+            st.text_input(
+                _("Password"), key="backup_password", type="password", max_chars=200, autocomplete="current-password"
+            )
+        st.form_submit_button(_("Make a backup"), icon=":material/archive:", on_click=_make_ticket)
+
+
+def _make_ticket() -> None:
+    driver = restore_driver()
+    if driver is None or not driver.is_admin:
+        return
+    try:
+        require_own_password(
+            get_engine(), get_secret_key(), driver.id, st.session_state["backup_password"], datetime.now(UTC)
+        )
+    except AccountError as error:
+        st.session_state["field_errors"] = {"backup": error}
+        return
+    st.session_state["field_errors"] = {}
+    if act(_note, _("The backup is ready.")):
+        st.session_state["backup_ticket"] = get_tickets().make(get_session_id())
+
+
+def _note(connection: Connection, actor: Actor, now: datetime) -> None:
+    note_action(connection, actor, "backup", now)

@@ -1,0 +1,99 @@
+"""The way of a backup to the browser: a ticket that is good once and for a minute, then the answer of a route."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+import streamlit as st
+
+from accounts.sessions import find_driver
+from backup import copy_database
+from ui.authentication import COOKIE, read_cookie
+from ui.reading import get_engine, get_settings, open_reading
+
+GOOD_SECONDS = 60.0
+CHUNK_BYTES = 256 * 1024
+
+
+class Tickets:
+    """The tickets that wait to be spent, each with the session of the admin it was made for."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: dict[str, tuple[str, float]] = {}
+
+    def make(self, session_id: str) -> str:
+        """Return a new ticket."""
+        ticket = secrets.token_urlsafe(32)
+        with self._lock:
+            self._waiting = {one: row for one, row in self._waiting.items() if row[1] > self._clock()}
+            self._waiting[ticket] = (session_id, self._clock() + GOOD_SECONDS)
+        return ticket
+
+    def is_good(self, ticket: str) -> bool:
+        """Say whether a ticket can still be spent."""
+        with self._lock:
+            return self._waiting.get(ticket, ("", 0.0))[1] > self._clock()
+
+    def spend(self, ticket: str) -> str | None:
+        """Return the session that a ticket was made for; None when it is none, was spent or is too old."""
+        with self._lock:
+            session_id, good_until = self._waiting.pop(ticket, ("", 0.0))
+        return session_id if good_until > self._clock() else None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of the database on its way out."""
+
+    file: IO[bytes]
+    headers: Mapping[str, str]
+
+    def read(self) -> Iterator[bytes]:
+        """Yield the file part by part; it is gone at the end, and when nobody reads on."""
+        with self.file:
+            while chunk := self.file.read(CHUNK_BYTES):
+                yield chunk
+
+
+@st.cache_resource(show_spinner=False)
+def get_tickets() -> Tickets:
+    """Return the tickets of this app."""
+    return Tickets()
+
+
+def make_address(ticket: str) -> str:
+    """Return where a ticket is spent."""
+    return f"/backup/{ticket}"
+
+
+def take_backup(ticket: str, cookies: Mapping[str, str]) -> Backup | None:
+    """Copy the database for who spends a ticket; None for anyone but the admin, in the browser, that it was made for.
+
+    That they are an admin is looked up once more: they may have been locked since they asked.
+    """
+    session_id = get_tickets().spend(ticket)
+    if session_id is None or read_cookie(cookies.get(COOKIE)) != session_id:
+        return None
+    now = datetime.now(UTC)
+    with open_reading() as connection:
+        driver = find_driver(connection, session_id, now)
+    if driver is None or not driver.is_admin:
+        return None
+    file = copy_database(get_engine(), get_settings().state_dir)
+    return Backup(
+        file,
+        {
+            "Content-Length": str(os.fstat(file.fileno()).st_size),
+            "Content-Disposition": f'attachment; filename="carburoam-{now:%Y%m%dT%H%M%SZ}.sqlite3"',
+            "Cache-Control": "no-store",
+        },
+    )
