@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import NOW
-from postgres_cluster import HASTY, USER, find_programs, run_cluster
 from sqlalchemy import Engine, insert, select
 
+from bench.postgres_cluster import HASTY, USER, find_programs, run_cluster
 from db import begin_writing, open_engine, prepare_database
 from etl import load_sample
 from models import EtlRun, Station, User

@@ -24,12 +24,12 @@ import psycopg
 import pytest
 from nginx_server import NAME, Nginx, find_nginx, make_command, run_nginx, write_configuration
 from playwright.sync_api import Browser, WebSocket
-from postgres_cluster import HASTY, USER, Cluster, find_programs, run_cluster
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from accounts.limits import hash_subject
+from bench.postgres_cluster import HASTY, USER, Cluster, find_programs, run_cluster
 from bench.visitor import SUBPROTOCOLS, Visitor
 from browser.app_process import (
     LOAD_SECONDS,

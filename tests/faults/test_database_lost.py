@@ -14,12 +14,12 @@ import pytest
 from conftest import MakeFeed
 from loops import LOOP_SECONDS, choose
 from people import People, list_accounts, open_account
-from postgres_cluster import Cluster, find_programs, run_cluster
 from programs import END_SECONDS, run_program
 from snapshots import learn_feeds, load, look
 from sqlalchemy import Engine
 from test_kills import has_open_run, wait_for_moment
 
+from bench.postgres_cluster import Cluster, find_programs, run_cluster
 from db import open_engine, prepare_database
 from settings import Settings
 

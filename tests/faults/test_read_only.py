@@ -13,11 +13,11 @@ import pytest
 from browser.app_process import find_free_port, is_healthy, wait_until
 from conftest import DATABASE, FIRST_ID, MakeFeed
 from mounts import Disk, mount_disk
-from postgres_cluster import find_programs, run_cluster
 from programs import END_SECONDS, run_command, run_program
 from pydantic import SecretStr
 
 from bench.drivers import add_drivers, make_cookie
+from bench.postgres_cluster import find_programs, run_cluster
 from bench.visitor import open_visit
 from db import begin_writing, open_engine, prepare_database
 from etl import run_load
