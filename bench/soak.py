@@ -141,6 +141,8 @@ async def _act(visitor: Visitor, random: Random, choices: Choices) -> float:
     if not visitor.has_widget("q"):
         return await visitor.open_page(LANDING)
     match random.choice(("search", "search", "fuel", "station", "dashboard", "dashboard", "choose")):
+        case "dashboard" if not visitor.has_page(DASHBOARD):  # it is a driver's first page
+            return await visitor.open_page()
         case "dashboard":  # a visitor tries it with a few stations
             kept = ",".join(map(str, random.sample(choices.stations, 5)))
             return await visitor.open_page(DASHBOARD, {"keep": kept})

@@ -109,6 +109,10 @@ class Visitor:
                 return await self._press(element)
         raise VisitFailed(f"no form {form!r} on the page {self._page!r}: {self.list_texts()}")
 
+    def has_page(self, page: str) -> bool:
+        """Say whether the navigation leads to a page of that address; the first page's is empty."""
+        return page in self._page_hashes
+
     def has_widget(self, key: str) -> bool:
         """Say whether the page has a widget of this key."""
         return any(self._get_key(element) == key for _, element in self._drawn.values())
