@@ -179,7 +179,7 @@ def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
     assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · bob@mailbox.org"
     assert not re.search(r"(?<!\\)[<>\[\]:]", account)
     rows = [row[2] for row in open_section(at, "audit").main.table[0].value.itertuples(index=False)]
-    assert read(rows[0]) == f"locked the account: {HOSTILE[:30]}"
+    assert read(rows[0]) == f"locked the account · {HOSTILE[:30]}"
 
 
 # What it does
