@@ -104,7 +104,8 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     get_main(page).get_by_label("Password", exact=True).fill(PASSWORD)
     press(page, "Make a backup")
     downloads: list[Download] = []
-    # In a tab of its own, which is closed as soon as the browser knows that it is a file.
+    # In a tab of its own, which is closed as soon as the browser knows that it is a file; either may tell of it.
+    page.on("download", lambda one: downloads.append(one))
     page.context.on("page", lambda tab: tab.on("download", lambda one: downloads.append(one)))
     get_main(page).get_by_role("link", name="Download the backup").click()
     wait_until(lambda: page.evaluate("true") and downloads, 30)

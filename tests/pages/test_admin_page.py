@@ -264,7 +264,7 @@ def printed(app: Settings) -> Iterator[Path]:
 
 def test_outputs_are_read_searched_and_cleared(app: Settings, engine: Engine, printed: Path) -> None:
     at = open_admin(engine, "outputs")
-    assert [code.value for code in at.main.code] == ["it loaded\nit slept\n"]
+    assert [code.value for code in at.main.code] == ["it loaded\nit slept"]
     at.text_input(key="admin_output_search").set_value("SLEPT")
     assert [code.value for code in run(at).main.code] == ["stdout_a.txt: it slept"]
     at.text_input(key="admin_output_search").set_value("SECRET")
