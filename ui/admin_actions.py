@@ -131,4 +131,4 @@ def show_audit() -> None:
 
 def _word_action(action: str, subject: str) -> str:
     words = _(_WORDS[action])
-    return f"{words}: **{escape(subject)}**" if subject else words
+    return f"{words} · **{escape(subject)}**" if subject else words

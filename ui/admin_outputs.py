@@ -30,12 +30,17 @@ def show_outputs() -> None:
     text = st.text_input(_("Search in all of them"), key="admin_output_search", max_chars=100)
     if text.strip():
         found = search_outputs(folder, text.strip())
-        st.code("\n".join(f"{name}: {line}" for name, line in found) or "–", language=None, height=HEIGHT_PX)
+        st.code(
+            "\n".join(f"{name}: {line}" for name, line in found) or "–",
+            language=None,
+            height=HEIGHT_PX,
+            wrap_lines=True,
+        )
     else:
         name = st.selectbox(_("File"), list(outputs), key="admin_output")
         if name in outputs:
             st.caption(_describe(outputs[name], now))
-            st.code(read_tail(folder, name) or "–", language=None, height=HEIGHT_PX)
+            st.code(read_tail(folder, name) or "–", language=None, height=HEIGHT_PX, wrap_lines=True)
     show_confirmed(
         _("Clear"),
         _("Delete all that was printed. Mails that were written to files stay."),

@@ -179,7 +179,7 @@ def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
     assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · bob@mailbox.org"
     assert not re.search(r"(?<!\\)[<>\[\]:]", account)
     rows = [row[2] for row in open_section(at, "audit").main.table[0].value.itertuples(index=False)]
-    assert read(rows[0]) == f"locked the account: {HOSTILE[:30]}"
+    assert read(rows[0]) == f"locked the account · {HOSTILE[:30]}"
 
 
 # What it does
@@ -264,7 +264,7 @@ def printed(app: Settings) -> Iterator[Path]:
 
 def test_outputs_are_read_searched_and_cleared(app: Settings, engine: Engine, printed: Path) -> None:
     at = open_admin(engine, "outputs")
-    assert [code.value for code in at.main.code] == ["it loaded\nit slept\n"]
+    assert [code.value for code in at.main.code] == ["it loaded\nit slept"]
     at.text_input(key="admin_output_search").set_value("SLEPT")
     assert [code.value for code in run(at).main.code] == ["stdout_a.txt: it slept"]
     at.text_input(key="admin_output_search").set_value("SECRET")
