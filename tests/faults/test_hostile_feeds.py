@@ -32,7 +32,7 @@ def test_hostile_feeds_are_refused_or_loaded_and_the_next_good_one_is_whole(
     settings = settings.model_copy(update={"feed_url": str(make_feed(stations=300))})
     assert run_load(settings, engine).status == "loaded"
     good = read_prices(engine)
-    count = choose(small=40, whole=1000)
+    count = choose(small=24, whole=1000)
     code, output, errors = run_command(settings, "tests/faults/hostile_loads.py", str(count), seconds=LOOP_SECONDS)
     assert code == 0, errors
     ends = json.loads(output)

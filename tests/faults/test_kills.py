@@ -49,7 +49,7 @@ def test_loads_that_are_killed_at_any_moment_harm_nobody(
 ) -> None:
     random = Random(1)
     feeds = learn_feeds(settings, engine, make_feed)
-    rounds = choose(small=4, whole=50)
+    rounds = choose(small=2, whole=50)
     killed_in_load = 0
     with People(engine, settings, {feed.snapshot for feed in feeds}) as people:
         for number in range(1, rounds + 1):
