@@ -165,6 +165,9 @@ def ask_new_email(
     Raises EmailRefused: no address. Raises EmailTaken: see above. Raises TooManyTries: too many mails to it.
     """
     address = read_email(email)
+    with engine.connect() as connection:
+        if make_key(get_profile(connection, user_id).email) == make_key(address):
+            raise EmailTaken
     if not settings.can_mail:
         _replace_email(engine, settings, user_id, address, now)
         return

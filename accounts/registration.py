@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import LIFETIME, issue_code, spend_code
+from accounts.codes import LIFETIME, has_open_code, issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import clear_old, take_turn
 from accounts.messages import queue_message
@@ -115,9 +115,17 @@ def confirm_account(engine: Engine, secret_key: bytes, user_id: int | None, code
 
 
 def mail_confirmation(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int | None, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int | None,
+    now: datetime,
+    *,
+    unless_open: bool = False,
 ) -> None:
     """Mail a new code to an account that is not confirmed yet; nothing when it is, or when there is none.
+
+    With `unless_open`, nothing either when the code of before is still good: a second one would make it worthless.
 
     Raises TooManyTries: too many mails to this address in an hour.
     """
@@ -127,7 +135,11 @@ def mail_confirmation(
             .join(Credential, Credential.user_id == User.id)
             .where(User.id == user_id, Credential.confirmed_at.is_(None))
         ).first()
-        if row is not None and user_id is not None:
+        if (
+            row is not None
+            and user_id is not None
+            and not (unless_open and has_open_code(connection, user_id, "confirm", now))
+        ):
             take_turn(connection, secret_key, "mail", make_key(row.email), now)
             _mail_code(connection, settings, secret_key, user_id, row.email, row.language, now)
 

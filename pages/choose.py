@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import streamlit as st
 
-from models import FUEL_NAMES
+from models import FUEL_NAMES, make_town_key
 from prices.nearby import NearbyPrices, PriceRow, list_fuel_prices, list_price_rows
-from stations.filters import split_words
+from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place
 from ui.formats import escape, format_count, format_price
@@ -67,7 +67,7 @@ def main() -> None:
         choice = show_filters(facts, now)
     restore_place()
     show_refusal()
-    asked = choose_place(freshness.edition)
+    asked = choose_place(freshness.edition, facts.brands)
     search = make_search(asked, choice)
     stations, favourites = read_favourites()
     with open_reading() as connection:
@@ -97,7 +97,7 @@ def main() -> None:
         )
     with table:
         if not found.rows:
-            show_nothing_found(asked)
+            show_nothing_found(asked, search)
         elif search.fuel_id is None:
             show_station_table(shown, prices, age_from, names)
         else:
@@ -108,13 +108,15 @@ def main() -> None:
     show_asked_station(freshness, facts.figures, favourites)
 
 
-def choose_place(edition: str) -> Asked:
+def choose_place(edition: str, brand_keys: Collection[str]) -> Asked:
     """Return what is asked for: a text that is no place, or several, is looked for in addresses."""
     if "at" in st.query_params:
         return Asked(read_position())
     query = get_query()
     if not query:
         return Asked()
+    if make_town_key(query) in brand_keys:
+        return Asked(None, query)
     with open_reading() as connection:
         places = pick_asked_places(find_asked_places(connection, edition, query))
     if len(places) == 1:
@@ -168,11 +170,16 @@ def summarize(found: NearbyPrices, search: StationSearch) -> str:
     return _("{stations}, the cheapest first; their median is {median}.").format(stations=stations, median=median)
 
 
-def show_nothing_found(asked: Asked) -> None:
+def show_nothing_found(asked: Asked, search: StationSearch) -> None:
     if asked.text:
         st.info(
             _("Check the spelling, use fewer words or fewer filters, or try the postcode."),
             title=_("No station at “{query}”").format(query=escape(asked.text)),
+            icon=":material/search_off:",
+        )
+    elif search.filters == StationFilters():
+        st.info(
+            _("There is no station here that sells this. Try a wider circle or another place."),
             icon=":material/search_off:",
         )
     else:

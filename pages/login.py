@@ -62,7 +62,7 @@ def submit() -> None:
     except AccountUnconfirmed as error:
         st.session_state["pending_account"] = error.user_id
         try:
-            mail_confirmation(get_engine(), settings, get_secret_key(), error.user_id, now)
+            mail_confirmation(get_engine(), settings, get_secret_key(), error.user_id, now, unless_open=True)
             get_mailer().wake()
         except TooManyTries:
             pass  # the code of before may still be good, and the form can ask for another

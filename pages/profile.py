@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import streamlit as st
 
@@ -47,6 +48,7 @@ driver = require_driver()
 def main() -> None:
     with open_reading() as connection:
         profile = get_profile(connection, driver.id)
+        held = export_account(connection, driver.id)
     st.title(_("Your profile"), anchor=False)
     st.markdown(_("Logged in as {username}.").format(username=f"**{escape(profile.username)}**"))
     about_you, vehicle, password, leaving = make_column().tabs(
@@ -57,11 +59,11 @@ def main() -> None:
     with vehicle:
         show_vehicle(profile)
     with password:
-        show_email(profile)
+        show_email(profile, is_asked=any(code["purpose"] == "email" for code in held["open_codes"]))
         show_password()
         show_logging_out()
     with leaving:
-        show_leaving(profile)
+        show_leaving(held)
 
 
 def show_submit(label: str, save: Callable[[], None], *fields: str) -> None:
@@ -160,14 +162,14 @@ def save_vehicle() -> None:
     try_each({"vehicle": save})
 
 
-def show_email(profile: Profile) -> None:
+def show_email(profile: Profile, *, is_asked: bool) -> None:
     with st.form("email_form", border=True):
         st.subheader(_("E-mail"), anchor=False)
         st.text(profile.email)
         with show_field("email"):
             st.text_input(_("New e-mail"), key="profile_email", max_chars=254, autocomplete="email")
         show_submit(_("Change the address"), save_email, "email", "email_code")
-    if st.session_state.get("email_asked") == driver.id:
+    if st.session_state.get("email_asked") == driver.id or is_asked:
         with st.form("email_code", border=True):
             with show_field("email_code"):
                 st.text_input(
@@ -257,12 +259,10 @@ def show_logging_out() -> None:
             st.button(_("Log out everywhere"), icon=":material/devices:", on_click=log_out_everywhere)
 
 
-def show_leaving(profile: Profile) -> None:
-    with open_reading() as connection:
-        data = export_account(connection, profile.id)
+def show_leaving(held: dict[str, Any]) -> None:
     st.download_button(
         _("Download everything held about you"),
-        json.dumps(data, ensure_ascii=False, indent=2),
+        json.dumps(held, ensure_ascii=False, indent=2),
         file_name="carburoam.json",
         mime="application/json",
         icon=":material/download:",

@@ -14,7 +14,8 @@ from ui.account_forms import get_password_hint, make_column, show_code_form, sho
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
-from ui.texts import _, get_language
+from ui.station_list import count_carried_over
+from ui.texts import _, get_language, ngettext
 from ui.visitor import get_address
 
 
@@ -22,6 +23,15 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Open an account"), anchor=False)
+    if count := count_carried_over():
+        st.info(
+            ngettext(
+                "Your {count} station will be in the new account.",
+                "Your {count} stations will be in the new account.",
+                count,
+            ).format(count=count),
+            icon=":material/star:",
+        )
     with make_column():
         if "pending_account" in st.session_state:
             show_code_form()
@@ -56,6 +66,8 @@ def show_form() -> None:
         st.error(error, icon=":material/error:")
     if not get_settings().can_mail:
         st.caption(_("This installation sends no mails, so your address is not confirmed."))
+    else:
+        st.caption(_("Have you a code already? Log in with your new name and password, and you can type it."))
     with st.container(horizontal=True):
         st.page_link(PAGES / "login.py", label=_("I have an account"), icon=":material/login:")
         st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")

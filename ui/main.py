@@ -16,6 +16,7 @@ from ui.freshness import read_freshness
 from ui.near_me import mark_language
 from ui.reading import get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, show_driver, show_logo, show_sidebar_foot
+from ui.station_list import show_tried_in_address
 from ui.texts import _, get_language, hold_language
 
 Visibility = Literal["visible", "hidden"]
@@ -41,6 +42,8 @@ except SQLAlchemyError:
     st.stop()
 choose_language(driver)
 hold_language()
+if driver is None:
+    show_tried_in_address()
 for_visitors: Visibility = "hidden" if driver is not None else "visible"
 for_drivers: Visibility = "visible" if driver is not None else "hidden"
 nearby: dict[str, Any] = {

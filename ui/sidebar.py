@@ -27,7 +27,8 @@ def choose_language(driver: Driver | None) -> None:
         st.segmented_control(
             "Langue / Language",
             LANGUAGES,
-            default=find_browser_language(),
+            # Not both: Streamlit complains of a default where the session has a value.
+            default=None if "lang" in st.session_state else find_browser_language(),
             format_func=str.upper,
             required=True,
             key="lang",

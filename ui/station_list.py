@@ -31,6 +31,7 @@ from stations.favourites import (
 from ui.reading import begin_change, open_reading
 
 MAX_TRIED = 10  # stations that a visitor may choose without an account
+CARRY_KEY = "carry"  # in the address: they are to go over to an account
 ADDRESS_KEY = "keep"  # the ids of a visitor's stations in the address of a page
 
 
@@ -146,11 +147,24 @@ class VisitorStations:
 
 
 def get_station_list(driver: Driver | None) -> StationList:
-    """Return the list of who is here; a visitor's goes into the address of the page that asks for it."""
-    if driver is not None:
-        return DriverStations(driver.id)
+    """Return the list of who is here."""
+    return VisitorStations() if driver is None else DriverStations(driver.id)
+
+
+def show_tried_in_address() -> None:
+    """Let the address of whatever page a visitor is on hold their stations: a reload must not lose them."""
+    if st.query_params.get(CARRY_KEY) and "tried_stations" not in st.session_state:
+        keep_tried_stations()
     _set_tried(_get_tried())
-    return VisitorStations()
+    if st.session_state.get("keep_tried") and _get_tried():
+        st.query_params[CARRY_KEY] = "1"
+    else:
+        st.query_params.pop(CARRY_KEY, None)
+
+
+def count_carried_over() -> int:
+    """Return how many stations go over to the account that is opened, or logged in to, next."""
+    return len(_get_tried()) if st.session_state.get("keep_tried") else 0
 
 
 def keep_tried_stations() -> None:

@@ -10,6 +10,7 @@ import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
 from sqlalchemy import Engine, func, select
 
+from accounts.codes import LIFETIME
 from accounts.registration import (
     Opening,
     Registration,
@@ -133,6 +134,18 @@ def test_another_code_can_be_asked_for_a_few_times(engine: Engine, mailing: Sett
         mail_confirmation(engine, mailing, KEY, opening.user_id, NOW)
     confirm_account(engine, KEY, opening.user_id, find_code(read_mails()[-1].text), NOW)
     assert len(read_mails()) == 5
+
+
+def test_logging_in_before_confirming_leaves_the_code_that_was_mailed_good(
+    engine: Engine, mailing: Settings, read_mails: ReadMails
+) -> None:
+    opening = open_account(engine, mailing)
+    mail_confirmation(engine, mailing, KEY, opening.user_id, NOW, unless_open=True)
+    assert len(read_mails()) == 1
+    later = NOW + LIFETIME
+    mail_confirmation(engine, mailing, KEY, opening.user_id, later, unless_open=True)
+    assert len(read_mails()) == 2
+    confirm_account(engine, KEY, opening.user_id, find_code(read_mails()[-1].text), later)
 
 
 def test_registrations_from_one_address_are_limited(engine: Engine, mailing: Settings) -> None:

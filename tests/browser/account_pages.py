@@ -21,7 +21,7 @@ def log_in_once(browser: Browser, app: App) -> dict[str, Any]:
     seen = open_visit(browser, app.url, Look())
     seen.open("/login")
     log_in(seen.page, "fr", "marguerite", is_lasting=True)
-    expect_title(seen.page, "What does fuel cost near you?", "fr")
+    expect_title(seen.page, "My stations", "fr")
     expect_cookie(seen.page)
     state = dict(seen.context.storage_state())
     seen.wait_for_answers()

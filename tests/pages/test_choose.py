@@ -35,6 +35,8 @@ from models import Attempt, CustomStation, Station, StationBrand, User, make_tow
 from stations.details import StationDetails, get_station
 from stations.favourites import MAX_FAVOURITES, add_favourite, remove_favourite
 
+NOTHING_SOLD = "There is no station here that sells this. Try a wider circle or another place."
+
 LYON = ("69003", "69007")
 HOSTILE = "**b** [x](javascript:alert(1)) | <script> :red[x]"
 FIRST, SECOND, THIRD = FIRST_ID, FIRST_ID + 1, FIRST_ID + 2
@@ -265,7 +267,7 @@ def test_a_text_that_nothing_is_called_is_quoted_and_the_map_stays(app: Country,
 
 def test_a_place_on_the_other_side_of_the_world_has_no_stations(app: Country) -> None:
     at = visit("choose", at="-41.3,174.8")
-    assert [box.value for box in at.main.info] == ["No station here meets all that you ask for. Try fewer filters."]
+    assert [box.value for box in at.main.info] == [NOTHING_SOLD]
 
 
 def test_the_map_looks_elsewhere_only_when_another_place_is_searched(app: Country) -> None:

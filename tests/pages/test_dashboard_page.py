@@ -292,6 +292,22 @@ def keep(at: AppTest) -> None:
     run(at)
 
 
+@pytest.mark.parametrize("page", ["register", "login", "about"])
+def test_a_reload_anywhere_keeps_what_is_tried(app: Country, page: str) -> None:
+    at = visit("dashboard", keep="1,2")
+    if page == "register":
+        keep(at)
+    else:
+        at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+        run(at)
+    again = visit(page, **at.query_params)
+    assert again.query_params["keep"] == "1,2"
+    if page == "register":
+        assert [box.value for box in again.main.info] == ["Your 2 stations will be in the new account."]
+        register_by_form(again)
+        assert sorted(station_id for _, station_id, _ in list_kept(app)) == [1, 2]
+
+
 def register_by_form(at: AppTest) -> None:
     for name, text in (("username", "bob"), ("name", "Bob"), ("email", "bob@mailbox.org"), ("password", PASSWORD)):
         at.text_input(key=f"register_{name}").set_value(text)
