@@ -46,12 +46,17 @@ def translate(english: str, language: str) -> str:
     return english if language == "en" else dict(read_messages())[english]
 
 
+# What Streamlit writes by itself, in English in every language, and what our messages say elsewhere.
+STREAMLITS_OWN = {"Clear", "Help", "Open", "Show"}
+
+
 def find_foreign(text: str, language: str) -> list[str]:
-    """Return the parts of messages of the other language that stand in a text."""
+    """Return the parts of messages of the other language that stand in a text, Streamlit's own labels aside."""
     own, other = (1, 0) if language == "fr" else (0, 1)
     ours = "\n".join(pair[own] for pair in read_messages())
     parts = {part for pair in read_messages() if pair[0] != pair[1] for part in _split(pair[other])}
-    return sorted(part for part in parts if not _has(ours, part) and _has(text, part))
+    foreign = {part for part in parts if not _has(ours, part) and _has(text, part)}
+    return sorted(foreign - STREAMLITS_OWN)
 
 
 def count_own(text: str, language: str) -> int:
