@@ -56,7 +56,8 @@ def remember_page(path: str) -> None:
 
 def return_to_page() -> None:
     """Go back to where the visitor came from before logging in; from a first page without a search, to the own one."""
-    path, query = st.session_state.pop("return_to", ("", {}))
+    # Kept until another page is shown: a rerun may overtake the switch to it, and asks again.
+    path, query = st.session_state.get("return_to", ("", {}))
     name = path if path in RETURN_PAGES else "landing" if is_search(query) else "dashboard"
     st.switch_page(PAGES / f"{name}.py", query_params={key: query[key] for key in query if key not in DEMO})
 
