@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 import streamlit as st
 
@@ -59,7 +60,13 @@ def return_to_page() -> None:
     # Kept until another page is shown: a rerun may overtake the switch to it, and asks again.
     path, query = st.session_state.get("return_to", ("", {}))
     name = path if path in RETURN_PAGES else "landing" if is_search(query) else "dashboard"
-    st.switch_page(PAGES / f"{name}.py", query_params={key: query[key] for key in query if key not in DEMO})
+    go_to(name, {key: query[key] for key in query if key not in DEMO})
+
+
+def go_to(name: str, query: Mapping[str, str]) -> NoReturn:
+    """Show the page of that name in pages/, with that in its address."""
+    # The language goes along with its widget, and Streamlit refuses to be told what a widget tells it.
+    st.switch_page(PAGES / f"{name}.py", query_params={key: query[key] for key in query if key != "lang"})
 
 
 def is_search(query: Mapping[str, object]) -> bool:

@@ -12,7 +12,7 @@ from prices.figures import list_national_figures
 from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
 from stations.places import find_places
-from ui.access import PAGES
+from ui.access import go_to
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
 from ui.texts import _
@@ -83,7 +83,7 @@ def show_keep_offer() -> None:
         st.markdown(_("You are trying this without an account: your stations are in this tab and its address only."))
         if st.button(_("Keep these"), key="keep_these", type="primary", icon=":material/bookmark_added:"):
             keep_tried_stations()
-            st.switch_page(PAGES / "register.py", query_params={})  # without it, what widgets put there is in the way
+            go_to("register", {})
 
 
 def show_example_offer(own: StationList) -> None:

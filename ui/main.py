@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from errors import CarburoamError, DriverUnknown
 from settings import ROOT
-from ui.access import PAGES, is_search, remember_page
+from ui.access import PAGES, go_to, is_search, remember_page
 from ui.authentication import keep_cookie, restore_driver
 from ui.formats import escape
 from ui.freshness import read_freshness
@@ -141,9 +141,9 @@ page = st.navigation(
 )
 has_just_left = st.session_state.pop("just_logged_out", False)
 if driver is not None and page is own and is_search(st.query_params):
-    st.switch_page(PAGES / "landing.py", query_params=st.query_params.to_dict())
+    go_to("landing", st.query_params.to_dict())
 if driver is None and page is own and has_just_left:
-    st.switch_page(PAGES / "landing.py", query_params={})
+    go_to("landing", {})
 if driver is not None:
     show_driver(driver)
 show_sidebar_foot(freshness)

@@ -20,7 +20,7 @@ from models import make_town_key
 from prices.nearby import PriceRow
 from stations.details import StationDetails
 from stations.favourites import MAX_FAVOURITES, MAX_NAME_LENGTH, Favourite, offer_name
-from ui.access import PAGES
+from ui.access import PAGES, go_to
 from ui.authentication import get_driver
 from ui.formats import escape, format_age, format_price
 from ui.price_table import name_station
@@ -195,7 +195,7 @@ def _show_way_to_keep(count: int) -> None:
         )
         if st.button(_("Keep these"), key="keep_these", icon=":material/person_add:"):
             keep_tried_stations()
-            st.switch_page(PAGES / "register.py", query_params={})
+            go_to("register", {})
 
 
 def _make_labels(favourites: Sequence[Favourite]) -> dict[int, str]:

@@ -131,9 +131,8 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     get_main(page).get_by_role("link", name=translate("Log in", "fr")).click()
     expect_title(page, "Log in", "fr")
     log_in(page, "fr", "Ada@mailbox.org", is_lasting=True)
-    cookie = expect_cookie(page)
-    seen.open("/profile")
     expect_title(page, "Your profile", "fr")
+    cookie = expect_cookie(page)
     now = page.evaluate("Date.now() / 1000")
     assert 29.9 < (float(str(cookie["expires"])) - now) / 86_400 < 30.1
     for tab in ("About you", "Vehicle", "Access", "Your data"):

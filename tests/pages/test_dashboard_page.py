@@ -229,6 +229,11 @@ def test_a_shared_search_is_shown_to_a_driver_too_and_home_is_the_own_stations(a
         at = visit(session_id=session_id, **query)
         assert [title.value for title in at.main.title] == ["What does fuel cost near you?"]
         assert {name: at.query_params[name] for name in query} == query
+    at = visit(session_id=session_id, q="Lyon", lang="FR")
+    assert (at.query_params["q"], at.main.title[0].value) == (
+        "Lyon",
+        "Combien coûte le carburant près de chez vous\xa0?",
+    )
     assert [title.value for title in visit(session_id=session_id).main.title] == ["My stations"]
     assert [title.value for title in visit().main.title] == ["What does fuel cost near you?"]
 
