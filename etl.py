@@ -34,6 +34,7 @@ from feed.sample import make_sample
 from feed.store import StoreReport, forget_stations, store_feed
 from logs import set_up_logging
 from models import EtlRun, FeedState, Price, Station
+from niceness import stand_back_as_session
 from prices.figures import store_figures
 from settings import SAMPLE_FEED, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, write_lastjob
@@ -479,4 +480,5 @@ def _show_progress() -> Iterator[Progress | None]:
 
 
 if __name__ == "__main__":
+    stand_back_as_session()
     sys.exit(main())

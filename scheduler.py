@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from errors import CarburoamError
 from logs import set_up_logging
+from niceness import stand_back_as_session
 from outputs import clear_old_outputs, open_outputs
 from settings import ROOT, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, read_lastjob, write_line
@@ -361,6 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    stand_back_as_session()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

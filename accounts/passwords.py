@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -13,12 +12,12 @@ import bcrypt
 
 from accounts.identity import make_key
 from errors import PasswordRefused
+from niceness import stand_back
 
 MIN_LENGTH = 10
 MAX_BYTES = 72  # bcrypt takes no more
 COMMON_COUNT = 10_000
 ROUNDS = 12
-NICENESS = 5  # of the threads that hash
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,11 +66,9 @@ def _work(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> 
 def _get_workers() -> ThreadPoolExecutor:
     """Return as many threads as there are cores, which stand back for all others of this process.
 
-    Without them a flood of log-ins takes the cores from the pages. Only on Linux is niceness a thread's own.
+    Without them a flood of log-ins takes the cores from the pages.
     """
-    if sys.platform == "linux":
-        return ThreadPoolExecutor(os.cpu_count(), "password", lambda: os.nice(NICENESS))
-    return ThreadPoolExecutor(os.cpu_count(), "password")
+    return ThreadPoolExecutor(os.cpu_count(), "password", stand_back)
 
 
 @lru_cache(maxsize=1)

@@ -32,6 +32,7 @@ from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
 from mail import queue_mail
 from models import Station
+from niceness import NICENESS
 from scheduler import (
     START_PAUSE_SECONDS,
     Starter,
@@ -652,6 +653,20 @@ def test_after_a_kill_in_the_middle_of_storing_the_next_page_load_completes_the_
     wait_until(lambda: has_loaded(settings), 60)
     assert list_statuses(settings) == ["loaded", "failed", "loaded"]
     assert query(settings, "SELECT station_count, is_sample FROM feed_state") == [(20_000, 0)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness is a whole process's elsewhere")
+@pytest.mark.skipif(os.nice(0) == 19, reason="nothing can stand further back")
+@pytest.mark.parametrize("command", ["scheduler.py", "etl.py"])
+def test_a_load_stands_back_for_the_pages(settings: Settings, processes: Processes, command: str) -> None:
+    with SlowFeed(b"") as feed:
+        load = processes.run(with_feed(settings, feed.url), command, start_new_session=True)
+        assert feed.asked.wait(20)
+        threads = [int(thread.name) for thread in Path(f"/proc/{load.pid}/task").iterdir()]
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {min(os.nice(0) + NICENESS, 19)}
+        autogroup = Path(f"/proc/{load.pid}/autogroup")
+        assert not autogroup.exists() or autogroup.read_text().endswith(f" nice {NICENESS}\n")
 
 
 @pytest.mark.slow
