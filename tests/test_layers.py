@@ -18,7 +18,7 @@ import pytest
 from settings import ROOT
 
 FLOOR = (
-    *("answers", "backup", "db", "errors", "logs", "mail", "models", "origins", "outputs"),
+    *("answers", "backup", "db", "errors", "logs", "mail", "models", "niceness", "origins", "outputs"),
     *("settings", "statefiles", "translations", "typed"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
