@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, FromClause, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from settings import ROOT
@@ -132,6 +132,17 @@ def is_load_lock_held(engine: Engine) -> bool:
         return False
     with engine.connect() as connection:
         return not connection.execute(select(func.pg_try_advisory_xact_lock(_LOAD))).scalar_one()
+
+
+def renew_statistics(connection: Connection, *tables: FromClause) -> None:
+    """Let PostgreSQL count anew what is in tables that were filled, to plan its queries by; SQLite needs no count.
+
+    Its own daemon comes a minute later, and to a table of a few rows never: until then every read of prices by station
+    goes through all of them.
+    """
+    if is_shared(connection.engine):
+        names = [connection.dialect.identifier_preparer.format_table(table) for table in tables]
+        connection.exec_driver_sql(f"ANALYZE {', '.join(names)}")
 
 
 def prepare_database(engine: Engine) -> None:

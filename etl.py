@@ -16,7 +16,15 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import begin_writing, hold_load_lock, is_load_lock_held, is_shared, open_engine, prepare_database
+from db import (
+    begin_writing,
+    hold_load_lock,
+    is_load_lock_held,
+    is_shared,
+    open_engine,
+    prepare_database,
+    renew_statistics,
+)
 from errors import (
     CarburoamError,
     FeedError,
@@ -33,7 +41,7 @@ from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepte
 from feed.sample import make_sample
 from feed.store import StoreReport, forget_stations, store_feed
 from logs import set_up_logging
-from models import EtlRun, FeedState, Price, Station
+from models import EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
 from niceness import stand_back_as_session
 from prices.figures import store_figures
 from settings import SAMPLE_FEED, Settings, read_settings
@@ -143,7 +151,9 @@ def load_brands(engine: Engine, source: str, *, now: datetime) -> BrandReport:
     with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
         brands = read_brands(fetched.file.read() if fetched is not None else b"")
     with begin_writing(engine, "feed") as connection:
-        return store_brands(connection, brands, hide_password(source), now=now)
+        report = store_brands(connection, brands, hide_password(source), now=now)
+        renew_statistics(connection, StationBrand.__table__)
+        return report
 
 
 def has_stations(engine: Engine) -> bool:
@@ -364,6 +374,7 @@ def _store_archive(
         stored = store_feed(connection, stream, now=now, may_shrink=is_accepted(connection, archive.digest))
     is_changed = bool(stored.stations_written or stored.prices_written or stored.stations_left)
     if is_changed:
+        renew_statistics(connection, *(model.__table__ for model in (Station, GasType, Price, StockOut)))
         store_figures(connection)
     forget_refused(connection)
     connection.execute(delete(FeedState))

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import begin_writing, is_shared, open_engine, prepare_database
+from db import begin_writing, is_shared, open_engine, prepare_database, renew_statistics
 from errors import CopyRefused
 from models import Base, User
 
@@ -33,6 +33,7 @@ def copy_database(source: Engine, target: Engine) -> dict[str, int]:
             for rows in _read_batches(reading, table):
                 writing.execute(insert(table), rows)
             _move_sequence(reading, writing, table)
+        renew_statistics(writing, *tables)
         expected, copied = (_count(connection, tables) for connection in (reading, writing))
         if copied != expected:
             differing = [name for name in expected if copied[name] != expected[name]]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from conftest import DATABASE, NOW, MakeFeed
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, column, select, table
 
 from db import begin_writing, hold_load_lock, is_load_lock_held
 from etl import is_load_running, run_load
-from models import EtlRun
+from models import FUEL_NAMES, EtlRun
 from settings import ROOT, Settings
 from statefiles import read_lastjob
 
@@ -59,6 +59,18 @@ def list_runs(engine: Engine) -> list[tuple[datetime, str | None]]:
     with engine.connect() as connection:
         rows = connection.execute(select(EtlRun.started_at, EtlRun.status).order_by(EtlRun.id))
         return [(row.started_at, row.status) for row in rows]
+
+
+def test_postgresql_knows_how_much_is_in_the_tables_that_a_load_fills(
+    settings: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    report = run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine, now=lambda: NOW)
+    sizes = select(column("relname"), column("reltuples")).select_from(table("pg_class"))
+    with engine.connect() as connection:
+        known = dict(connection.execute(sizes).tuples().all())  # -1: never counted
+    assert (known["gas_types"], known["stations"]) == (len(FUEL_NAMES), report.stations_written)
+    assert known["prices"] == report.prices_written
+    assert known["stock_outs"] >= 0
 
 
 @pytest.mark.slow
