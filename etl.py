@@ -7,13 +7,13 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import (
@@ -38,8 +38,9 @@ from feed.archive import Progress, open_archive
 from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
 from feed.download import Archive, Validators, fetch_archive, hide_password
 from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepted, keep_refused
+from feed.runs import LoadReport, Status, close_leftovers, close_run, describe, fail_run, insert_run, open_run
 from feed.sample import make_sample
-from feed.store import StoreReport, forget_stations, store_feed
+from feed.store import forget_stations, store_feed
 from logs import set_up_logging
 from models import EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
 from niceness import stand_back_as_session
@@ -47,32 +48,10 @@ from prices.figures import store_figures
 from settings import SAMPLE_FEED, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, write_lastjob
 
-Status = Literal["loaded", "unchanged", "refused", "failed"]
-
 LOCK_FILE = "load.lock"  # held while a load runs, never deleted
 LOCK_SECONDS = 300  # longer than any load takes: two downloads and their storing
-SAMPLE_LEEWAY = timedelta(minutes=5)  # longer than the sample takes, even when it waits for another writer
 
 logger = logging.getLogger("carburoam.load")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """How a load ended: `message` is one line; counts are of the feed that was loaded, 0 when it was not."""
-
-    status: Status
-    source: str
-    message: str
-    stations_seen: int = 0
-    stations_written: int = 0
-    stations_rejected: int = 0
-    prices_seen: int = 0
-    prices_written: int = 0
-    prices_rejected: int = 0
-
-    @property
-    def is_success(self) -> bool:
-        return self.status in ("loaded", "unchanged")
 
 
 def run_load(
@@ -101,19 +80,19 @@ def run_load(
             if loaded_at is not None and now() - unless_loaded_within < loaded_at <= now() + CLOCK_LEEWAY:
                 write_lastjob(settings, loaded_at)
                 return LoadReport("unchanged", hide_password(settings.feeds[0]), "another machine has just loaded it")
-        _close_leftovers(engine, now())
-        run_id = _open_run(engine, now(), settings.feeds[0])
+        close_leftovers(engine, now())
+        run_id = open_run(engine, now(), settings.feeds[0])
         try:
             report = _load_first(settings, engine, run_id, now, on_progress)
         except FeedError as error:
             status: Status = "refused" if isinstance(error, FeedRefused) else "failed"
             report = LoadReport(status, hide_password(settings.feeds[0]), str(error))
-            _fail_run(engine, run_id, now(), report)
+            fail_run(engine, run_id, now(), report)
         except Exception as error:
             # Whatever went wrong, the attempt has an end, unless its row can't be written either (disk full).
             report = LoadReport("failed", hide_password(settings.feeds[0]), f"{type(error).__name__} while storing")
             with suppress(SQLAlchemyError):
-                _fail_run(engine, run_id, now(), report)
+                fail_run(engine, run_id, now(), report)
             raise
         if report.is_success:
             (settings.state_dir / REFUSED_FILE).unlink(missing_ok=True)
@@ -133,12 +112,12 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
     with begin_writing(engine, "feed") as connection:
         if _has_stations(connection):
             return None  # the real feed came in while this one waited for its turn to write
-        run_id = _insert_run(connection, now, SAMPLE_FEED)
+        run_id = insert_run(connection, now, SAMPLE_FEED)
     try:
         report = _load_from(engine, run_id, SAMPLE_FEED, lambda: now, None)
     except FeedRefused as error:
         report = LoadReport("refused", SAMPLE_FEED, str(error))
-        _fail_run(engine, run_id, now, report)
+        fail_run(engine, run_id, now, report)
     logger.info("load status=%s source=%r message=%r", report.status, report.source, report.message)
     return report
 
@@ -206,41 +185,6 @@ def _hold_load_lock(settings: Settings, engine: Engine) -> Iterator[None]:
         yield
 
 
-def _close_leftovers(engine: Engine, now: datetime) -> None:
-    """Mark the runs that a killed process left open: holding the lock, we know that none of them runs.
-
-    Only the sample may be on its way in without the lock; it takes a second.
-    """
-    with begin_writing(engine, "feed") as connection:
-        connection.execute(
-            update(EtlRun)
-            .where(
-                EtlRun.finished_at.is_(None),
-                or_(EtlRun.source != SAMPLE_FEED, EtlRun.started_at < now - SAMPLE_LEEWAY),
-            )
-            .values(finished_at=now, status="failed", message="it was stopped before its end")
-        )
-
-
-def _open_run(engine: Engine, now: datetime, source: str) -> int:
-    with begin_writing(engine, "feed") as connection:
-        return _insert_run(connection, now, source)
-
-
-def _insert_run(connection: Connection, now: datetime, source: str) -> int:
-    result = connection.execute(insert(EtlRun).values(started_at=now, source=hide_password(source), message=""))
-    return int(result.inserted_primary_key[0])  # type: ignore[index]  # an insert of one row always has one
-
-
-def _fail_run(engine: Engine, run_id: int, now: datetime, report: LoadReport) -> None:
-    with begin_writing(engine, "feed") as connection:
-        _close_run(connection, run_id, now, report)
-
-
-def _close_run(connection: Connection, run_id: int, now: datetime, report: LoadReport) -> None:
-    connection.execute(update(EtlRun).where(EtlRun.id == run_id).values(finished_at=now, **vars(report)))
-
-
 def _load_first(
     settings: Settings,
     engine: Engine,
@@ -289,7 +233,7 @@ def _load_from(
                 report = _take_in(connection, archive, source, now(), on_progress)
                 if after:
                     report = replace(report, message=f"{report.message}; loaded instead of the first feed: {after[0]}")
-                _close_run(connection, run_id, now(), report)
+                close_run(connection, run_id, now(), report)
         except FeedShrunk as shrunk:
             # Of several, the one that is asked first, which says the most.
             if archive is not None and keep_in is not None and not any(isinstance(one, FeedShrunk) for one in after):
@@ -330,7 +274,7 @@ def _load_accepted(
         if archive is not None and archive.digest == accepted.digest:
             with begin_writing(engine, "feed") as connection:
                 report = _take_in(connection, archive, accepted.source, now(), on_progress)
-                _close_run(connection, run_id, now(), report)
+                close_run(connection, run_id, now(), report)
             return report
     return None
 
@@ -397,7 +341,7 @@ def _store_archive(
     return LoadReport(
         "loaded" if is_changed else "unchanged",
         source,
-        _describe(stored) if is_changed else "the feed says what it said at the last load",
+        describe(stored) if is_changed else "the feed says what it said at the last load",
         stored.stations_seen,
         stored.stations_written,
         stored.stations_rejected,
@@ -405,27 +349,6 @@ def _store_archive(
         stored.prices_written,
         stored.prices_rejected,
     )
-
-
-def _describe(stored: StoreReport) -> str:
-    parts = [
-        f"{stored.stations_seen} stations and {stored.prices_seen} prices seen",
-        f"{stored.stations_written} stations and {stored.prices_written} prices written",
-    ]
-    if stored.stations_left:
-        parts.append(f"{stored.stations_left} stations no longer in the feed")
-    if stored.rejections:
-        reasons = ", ".join(
-            f"{count} x {reason}" + _name_stations(stored.rejected_stations[reason])
-            for reason, count in stored.rejections.most_common()
-        )
-        parts.append(f"rejected: {reasons}")
-    return "; ".join(parts)
-
-
-def _name_stations(ids: Sequence[int]) -> str:
-    """Write the first stations of which something was rejected; some have no id that can be read."""
-    return f" (station{'s' * (len(ids) > 1)} {', '.join(map(str, ids))})" if ids else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
