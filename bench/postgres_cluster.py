@@ -63,7 +63,7 @@ class Cluster:
 def find_programs() -> Path | None:
     """Return the folder of PostgreSQL's server programs, the newest version's; None where there are none."""
     if (found := shutil.which("initdb")) is not None:
-        return Path(found).parent
+        return Path(found).resolve().parent  # a link to it may stand where the other programs have none
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return folders[-1].parent if folders else None
 

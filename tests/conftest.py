@@ -32,6 +32,7 @@ PASSWORD = "correct horse battery"
 # "postgresql": every test gets its database there instead of in a file. Read now: tests begin without such settings.
 DATABASE = os.environ.get("CARBUROAM_TEST_DATABASE", "sqlite")
 CLUSTER: list[Cluster] = []
+NAMED: dict[Path, str] = {}  # the state dirs that a test asked the database of, and what it is called
 
 MakeFeed = Callable[..., Path]
 MakeDriver = Callable[..., int]
@@ -55,14 +56,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def name_database(state_dir: Path) -> str:
     """Return the name of the database that stands for the one in this state dir."""
-    return f"t{sha256(str(state_dir).encode()).hexdigest()[:20]}"
+    return NAMED.setdefault(state_dir, f"t{sha256(str(state_dir).encode()).hexdigest()[:20]}")
 
 
 @pytest.fixture(autouse=True)
-def _drop_database(tmp_path: Path) -> Iterator[None]:
+def _drop_databases(tmp_path: Path) -> Iterator[None]:
+    """Drop the test's own databases; those that a whole module shares go with the cluster."""
     yield
-    for cluster in CLUSTER:
-        cluster.execute(f"DROP DATABASE IF EXISTS {name_database(tmp_path / 'state')} WITH (FORCE)")
+    for state_dir in [path for path in NAMED if path.is_relative_to(tmp_path)]:
+        CLUSTER[0].execute(f"DROP DATABASE IF EXISTS {NAMED.pop(state_dir)} WITH (FORCE)")
 
 
 @pytest.fixture(autouse=True)

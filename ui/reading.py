@@ -22,7 +22,7 @@ def get_settings() -> Settings:
     return settings
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Engine.dispose)
 def get_engine() -> Engine:
     """Return the engine of the database, which is created and upgraded when first asked for."""
     engine = open_engine(get_settings().database)
@@ -36,7 +36,7 @@ def get_starter() -> Starter:
     return Starter()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Mailer.stop)
 def get_mailer() -> Mailer:
     """Return the one worker of this app that sends mails."""
     return Mailer(get_engine(), get_settings())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import CLUSTER, name_database
 from filelock import FileLock
 from page_visit import Country, find_other_language, list_names_of_pages, list_texts, load_country, read, run_app, visit
 from sqlalchemy import Engine, insert
@@ -66,6 +67,8 @@ def test_a_database_that_can_t_be_read_is_said_in_a_sentence(
     engine.dispose()
     for path in settings.state_dir.glob("db.sqlite3*"):
         path.write_bytes(b"this is no database " * 1000)
+    for cluster in CLUSTER:
+        cluster.execute(f"ALTER DATABASE {name_database(settings.state_dir)} ALLOW_CONNECTIONS false")
     with run_app(monkeypatch, settings):
         at = visit()
         (box,) = at.main.error
