@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from conftest import FIRST_ID, MakeFeed
+from own_loop import run_in_own_loop
 from sqlalchemy import Engine, select
 
 from bench.api import CLIENTS, list_paths, read_at_full_speed, read_paced
@@ -60,7 +60,7 @@ def test_a_visitor_opens_pages_and_searches(server: Server, engine: Engine) -> N
             with pytest.raises(VisitFailed, match="no widget 'fuel'"):
                 await visitor.change("fuel", ["Gazole"])
 
-    asyncio.run(visit())
+    run_in_own_loop(visit())
 
 
 def test_a_visitor_logs_in_by_the_form_and_by_the_cookie(server: Server, settings: Settings, engine: Engine) -> None:
@@ -78,13 +78,13 @@ def test_a_visitor_logs_in_by_the_form_and_by_the_cookie(server: Server, setting
             assert visitor.list_errors() == []
             assert "Logged in as **driver1**." in visitor.list_texts()
 
-    asyncio.run(visit())
+    run_in_own_loop(visit())
 
 
 def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engine) -> None:
     notes, now = Notes(), time.monotonic()
     plan = Plan(server.url, list_choices(engine), pause_seconds=0, start=now, warm=now, end=now + 2)
-    asyncio.run(hold_session(plan, 1, None, notes))
+    run_in_own_loop(hold_session(plan, 1, None, notes))
     assert notes.errors == []
     assert len(notes.openings) == 1
     assert notes.milliseconds

@@ -14,6 +14,7 @@ from ui.formats import escape, format_age
 from ui.texts import LANGUAGES, _, find_browser_language
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/"
+TIMER_SECONDS = 86_400
 
 
 def choose_language(driver: Driver | None) -> None:
@@ -65,3 +66,13 @@ def show_sidebar_foot(freshness: Freshness | None) -> None:
             f":small[[{official}]({FEED_PAGE}) · [Licence Ouverte 2.0]"
             f"(https://www.etalab.gouv.fr/licence-ouverte-open-licence/) · Carburoam {VERSION}]"
         )
+        _have_timer()
+
+
+@st.fragment(run_every=TIMER_SECONDS)
+def _have_timer() -> None:
+    """Draw nothing: that there is a timer counts.
+
+    When a tab's server is gone, the browser connects to the next one, which knows nothing of the tab: the first press
+    of a button there would be lost, and downloads are not found. Only a page with a timer is drawn anew at once.
+    """

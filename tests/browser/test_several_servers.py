@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import http.client
 import os
@@ -23,6 +22,7 @@ import psutil
 import psycopg
 import pytest
 from nginx_server import NAME, Nginx, find_nginx, make_command, run_nginx, write_configuration
+from own_loop import run_in_own_loop
 from playwright.sync_api import Browser, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
@@ -264,7 +264,7 @@ def test_the_server_knows_a_visitor_by_the_address_that_nginx_saw(site: Site) ->
             await visitor.open_page("login", {"lang": "EN"})
             await visitor.submit("login", {"login_name": "nobody", "login_password": PASSWORD})
 
-    asyncio.run(register())
+    run_in_own_loop(register())
     subjects = {row[0] for row in site.query("SELECT subject_hash FROM attempts")}
     assert hash_subject(KEY.encode(), "login_address", PHONE) in subjects
     assert hash_subject(KEY.encode(), "login_address", FORGED) not in subjects
@@ -283,7 +283,7 @@ def test_a_page_of_another_site_opens_no_websocket(site: Site, origin: str) -> N
             pass
 
     with pytest.raises(InvalidStatus) as refusal:
-        asyncio.run(visit())
+        run_in_own_loop(visit())
     assert refusal.value.response.status_code == 403
 
 
@@ -305,7 +305,7 @@ def test_a_driver_goes_on_when_the_server_dies(browser: Browser, site: Site) -> 
     expect_title(page, "My stations", "en")
     assert expect_cookie(page)["secure"]
     assert all(cookie["secure"] for cookie in page.context.cookies()), page.context.cookies()
-    seen.show("/profile")
+    seen.show("/profile")  # which does not watch for new prices: no timer but that of every page
     expect_title(page, "Your profile", "en")
     assert [socket.url for socket in sockets] == [f"wss://{NAME}:{site.nginx.port}/_stcore/stream"]
 

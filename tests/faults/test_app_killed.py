@@ -12,6 +12,7 @@ import pytest
 from browser.app_process import find_scheduler, wait_until
 from conftest import FIRST_ID, MakeFeed
 from loops import LOOP_SECONDS, choose
+from own_loop import run_in_own_loop
 from people import require_sound
 from sqlalchemy import Engine
 from websockets.exceptions import WebSocketException
@@ -97,11 +98,11 @@ def test_an_app_that_is_killed_while_drivers_write_loses_nothing_that_a_page_con
     random, rounds, each = Random(3), choose(small=1, whole=8), 5
     for number in range(rounds):
         with run_server(settings) as server:
-            asyncio.run(look_again(server, drivers))
+            run_in_own_loop(look_again(server, drivers))
             wait_until(lambda: find_scheduler(settings.state_dir), BACKGROUND_SECONDS)
             background = find_scheduler(settings.state_dir)
             first = FIRST_ID + number * each
-            asyncio.run(keep_until_killed(server, drivers, range(first, first + each), random))
+            run_in_own_loop(keep_until_killed(server, drivers, range(first, first + each), random))
             _, alive = psutil.wait_procs([background], BACKGROUND_SECONDS)
             assert not alive, "the background process outlived its app"
         for driver in drivers:
@@ -110,6 +111,6 @@ def test_an_app_that_is_killed_while_drivers_write_loses_nothing_that_a_page_con
             assert driver.confirmed <= kept <= driver.asked
         require_sound(engine)
     with run_server(settings) as server:
-        asyncio.run(look_again(server, drivers))
+        run_in_own_loop(look_again(server, drivers))
     confirmed = sum(len(driver.confirmed) for driver in drivers)
     record_property("figures", f"{rounds} kills, {confirmed} kept stations confirmed before them, none lost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pytest
 from browser.app_process import find_free_port, is_healthy, wait_until
 from conftest import DATABASE, FIRST_ID, MakeFeed
 from mounts import Disk, mount_disk
+from own_loop import run_in_own_loop
 from programs import END_SECONDS, run_command, run_program
 from pydantic import SecretStr
 
@@ -91,7 +91,7 @@ def test_what_cant_be_written_is_said_in_one_line_and_on_every_page(house: Setti
         assert (code, len(errors.splitlines())) == (1, 1), errors
         assert errors.startswith(f"{program}: ")
     with run_app(house) as (url, process):
-        texts = asyncio.run(read_page(url, "", {}, {}))
+        texts = run_in_own_loop(read_page(url, "", {}, {}))
         assert "The prices can't be read right now" in texts
         require_no_loop(disk, process, lines=1)
 
@@ -104,7 +104,7 @@ def test_a_database_elsewhere_is_read_on_with_a_state_dir_that_cant_be_written(h
         cookies = fill_database(house)
         disk.turn_read_only()
         with run_app(house) as (url, process):
-            texts = asyncio.run(read_page(url, "station", {"id": str(FIRST_ID)}, cookies))
+            texts = run_in_own_loop(read_page(url, "station", {"id": str(FIRST_ID)}, cookies))
             assert not any("can't be read" in text or "not set up" in text for text in texts), texts
             assert "Add to my stations" in texts, "prices are shown, and the driver is logged in"
             require_no_loop(disk, process, lines=2)
