@@ -18,6 +18,7 @@ CarburoamError
 │   ├── FavouritesFull    it holds as many stations as one driver may keep
 │   └── FavouriteNameRefused  a name of one's own that is too long
 ├── DriverUnknown         no driver has this id (any more)
+├── NotSaved              the database can't be written to now, or is gone; nothing was saved
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
 ├── AdminError            an admin asked for what must not be
 │   ├── AdminOnly         who asks is no admin, or no longer
@@ -125,6 +126,10 @@ class FavouriteNameRefused(FavouriteError):
 
 class DriverUnknown(CarburoamError):
     """No driver has this id: the account was deleted since its session was looked up."""
+
+
+class NotSaved(CarburoamError):
+    """The database can't be written to now, or is gone: what was to be saved is not."""
 
 
 class MailRefused(CarburoamError):

@@ -25,7 +25,7 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, DriverUnknown, PasswordRefused
+from errors import AccountError, DriverUnknown, NotSaved, PasswordRefused
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import get_password_hint, make_column, show_field
@@ -39,7 +39,8 @@ from ui.authentication import (
 )
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
-from ui.reading import begin_change, get_engine, get_mailer, get_settings, open_reading
+from ui.reading import begin_change, get_engine, get_mailer, get_settings, open_reading, saving
+from ui.saving import keep_typed
 from ui.texts import _
 
 driver = require_driver()
@@ -242,10 +243,9 @@ def save_password() -> None:
             session_id=get_session_id(),
             now=datetime.now(UTC),
         )
-
-    if try_each({"old": save}):
         renew_cookie()
-    else:
+
+    if not try_each({"old": save}):
         errors = st.session_state.get("field_errors", {})
         if isinstance(errors.get("old"), PasswordRefused):
             errors["new"] = errors.pop("old")
@@ -255,8 +255,10 @@ def show_logging_out() -> None:
     with st.container(border=True):
         st.subheader(_("Logging out"), anchor=False)
         with st.container(horizontal=True):
-            st.button(_("Log out"), icon=":material/logout:", on_click=end_session)
+            st.button(_("Log out"), icon=":material/logout:", on_click=log_out)
             st.button(_("Log out everywhere"), icon=":material/devices:", on_click=log_out_everywhere)
+        with show_field("sessions"):
+            pass
 
 
 def show_leaving(held: dict[str, Any]) -> None:
@@ -282,6 +284,11 @@ def show_leaving(held: dict[str, Any]) -> None:
                 _("Password"), key="erase_password", type="password", max_chars=200, autocomplete="current-password"
             )
         st.form_submit_button(_("Delete my account"), icon=":material/delete_forever:", on_click=erase)
+
+
+def log_out() -> None:
+    if try_each({"sessions": end_session}):
+        st.session_state.pop("profile_note")
 
 
 def log_out_everywhere() -> None:
@@ -311,6 +318,13 @@ def erase() -> None:
         forget_session()
 
 
+def require_session() -> None:
+    """Let the session of this page change something. Raises DriverUnknown: it was ended since."""
+    current = restore_driver()
+    if current is None or current.id != driver.id:
+        raise DriverUnknown
+
+
 def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     """Make each change; what is refused is said at its field, and the others are kept.
 
@@ -318,13 +332,15 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     goes at this very moment: the run that follows shows it logged out.
     """
     st.session_state.pop("profile_note", None)
-    current = restore_driver()
-    if current is None or current.id != driver.id:
-        return False
-    errors: dict[str, AccountError] = {}
-    for field, change in changes.items():
+    errors: dict[str, AccountError | NotSaved] = {}
+    for field, change in {"": require_session, **changes}.items():
         try:
-            change()
+            with saving():
+                change()
+        except NotSaved as error:
+            errors[field or next(iter(changes), "name")] = error
+            keep_typed(*st.session_state["kept_fields"], "profile_email", "profile_email_code")
+            break
         except AccountError as error:
             errors[field] = error
         except DriverUnknown:

@@ -12,6 +12,7 @@ from ui.access import PAGES
 from ui.account_forms import get_password_hint, make_column, show_field, word_wait
 from ui.authentication import get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
+from ui.saving import saves
 from ui.texts import _
 from ui.visitor import get_address
 
@@ -66,6 +67,7 @@ def show_way_back() -> None:
     st.page_link(PAGES / "login.py", label=_("Back to log in"), icon=":material/login:")
 
 
+@saves("recover_error", "password_name")
 def request_code() -> None:
     name = st.session_state["password_name"]
     try:
@@ -82,6 +84,7 @@ def start_again() -> None:
     st.session_state.pop("recover_name", None)
 
 
+@saves("recover_error", "username_email")
 def request_username() -> None:
     email = st.session_state["username_email"]
     try:
@@ -93,6 +96,7 @@ def request_username() -> None:
     st.session_state["recover_note"] = _("If there is an account with that address, its username was mailed to it.")
 
 
+@saves("recover_error", "reset_code")
 def submit_new_password() -> None:
     state = st.session_state
     try:

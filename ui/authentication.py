@@ -26,9 +26,9 @@ from accounts.sessions import (
     open_session,
     renew_session,
 )
-from errors import DriverUnknown
+from errors import DriverUnknown, NotSaved
 from statefiles import read_secret_key
-from ui.reading import begin_change, get_engine, get_settings, open_reading
+from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.station_list import carry_over
 from ui.visitor import get_browser, is_https
 
@@ -61,7 +61,8 @@ def restore_driver() -> Driver | None:
         st.session_state.pop("session_id", None)
     elif is_new:
         _log_in_by_cookie(str(session_id), driver)
-        mark_seen(get_engine(), str(session_id), now)
+        with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
+            mark_seen(get_engine(), str(session_id), now)
     st.session_state["driver"] = driver
     return driver
 
@@ -87,9 +88,9 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
     st.session_state["logged_out"] = False
     if driver is not None:
         st.session_state["lang"] = driver.language
-    carry_over(user_id)
     lifetime = LASTING if is_lasting else PASSING
     _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
+    carry_over(user_id)
 
 
 def keep_language() -> None:

@@ -11,6 +11,7 @@ from prices.freshness import Freshness
 from settings import ROOT, VERSION
 from ui.authentication import end_session, keep_language
 from ui.formats import escape, format_age
+from ui.saving import saves
 from ui.texts import LANGUAGES, _, find_browser_language
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/"
@@ -33,7 +34,7 @@ def choose_language(driver: Driver | None) -> None:
             required=True,
             key="lang",
             bind="query-params",
-            on_change=keep_language,
+            on_change=saves("sidebar_error")(keep_language),
         )
 
 
@@ -47,7 +48,11 @@ def show_driver(driver: Driver) -> None:
     """Draw who is logged in, and the way out."""
     with st.sidebar:
         st.markdown(_("Logged in as {username}.").format(username=f"**{escape(driver.username)}**"))
-        st.button(_("Log out"), key="sidebar_log_out", icon=":material/logout:", on_click=end_session)
+        st.button(
+            _("Log out"), key="sidebar_log_out", icon=":material/logout:", on_click=saves("sidebar_error")(end_session)
+        )
+        if error := st.session_state.pop("sidebar_error", None):
+            st.error(error, icon=":material/error:")
 
 
 def show_sidebar_foot(freshness: Freshness | None) -> None:

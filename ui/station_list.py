@@ -178,7 +178,7 @@ def keep_tried_stations() -> None:
 
 def carry_over(user_id: int) -> None:
     """Add the stations that a visitor asked to keep to the account that was just opened or logged in to."""
-    if not st.session_state.pop("keep_tried", False):
+    if not st.session_state.get("keep_tried"):
         return
     for station_id, name in _get_tried().items():
         try:
@@ -187,6 +187,7 @@ def carry_over(user_id: int) -> None:
             continue
         except FavouritesFull:
             break
+    st.session_state.pop("keep_tried")
     _set_tried({})
 
 
