@@ -86,21 +86,29 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
         driver = find_driver(connection, session_id, now)
     st.session_state["session_id"] = session_id
     st.session_state["logged_out"] = False
-    if driver is not None:
+    if driver is not None and not is_language_in_address():
         st.session_state["lang"] = driver.language
     lifetime = LASTING if is_lasting else PASSING
     _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
     carry_over(user_id)
 
 
+def is_language_in_address() -> bool:
+    """Say whether the address names the language: a link did, or a visitor chose it, who has no account to keep it."""
+    return bool(st.session_state.get("is_language_in_address"))
+
+
 def keep_language() -> None:
-    """Keep the language that was just chosen as that of the driver who is logged in, if any."""
+    """Keep the language that was just chosen as that of the driver who is logged in, if any, else in the address."""
     for key in ("profile_note", "visitor_note", "list_note", "admin_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         # Deleted at this very moment: the run that follows shows it logged out.
         with suppress(DriverUnknown), begin_change() as connection:
             change_language(connection, driver.id, st.session_state["lang"])
+    elif not is_language_in_address():
+        st.session_state["is_language_in_address"] = True
+        st.query_params["lang"] = st.session_state["lang"].upper()
 
 
 def renew_cookie() -> None:
