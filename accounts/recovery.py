@@ -75,8 +75,10 @@ def reset_password(
     *,
     address: str | None,
     now: datetime,
-) -> None:
-    """Set a new password with the mailed code; every browser is logged out and the driver is told by mail.
+) -> int:
+    """Set a new password with the mailed code, and return whose it is.
+
+    Every browser is logged out and the driver is told by mail.
 
     The password is judged before the code is spent, so that a weak one costs no code. Whoever reads the mailbox gets
     in: the account is confirmed if it was not, the failures of before are forgotten, and `address`, the browser's, is
@@ -110,8 +112,9 @@ def reset_password(
             if address:
                 remember_address(connection, secret_key, account.id, address, now)
             _queue(connection, settings, "password_changed", account, now)
-    if error is not None:
-        raise error
+    if account is None or error is not None:
+        raise error or CodeExpired
+    return int(account.id)
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from conftest import KEY, PASSWORD
+from conftest import KEY, PASSWORD, find_code
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
@@ -216,6 +216,30 @@ def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: st
     run(press(at, "Log in"))
     assert [one.value for one in at.main.title] == title
     assert {name: at.query_params[name] for name in query} == query
+
+
+def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(app: Settings, engine: Engine) -> None:
+    elsewhere = log_in()
+    at = visit("about")
+    at.switch_page(str(ROOT / "pages" / "recover.py"))
+    run(at)
+    at.text_input(key="password_name").set_value("ada")
+    run(press(at, "Mail me a code"))
+    with engine.connect() as connection:
+        code = find_code(connection.execute(select(OutboxMail.text)).scalars().all()[-1])
+    at.text_input(key="reset_code").set_value(code)
+    at.text_input(key="reset_password").set_value("another long password")
+    run(press(at, "Set the new password"))
+    for _ in range(2):  # writing the cookie runs the page once more
+        assert [box.value for box in at.main.success] == [
+            "Your new password is set and you are logged in. Every other browser is logged out."
+        ]
+        assert "Logged in as ada." in list_shown(at)
+        run(at)
+    assert [title.value for title in run(elsewhere).main.title] == ["This page needs an account"]
+    with engine.connect() as connection:
+        assert len(connection.execute(select(LoginSession.user_id)).all()) == 1
+    assert [title.value for title in run(press(at, "Go on")).main.title] == ["About Carburoam"]
 
 
 def test_a_hostile_name_is_text_on_the_profile_and_in_the_sidebar(app: Settings, engine: Engine) -> None:
