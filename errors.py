@@ -191,6 +191,12 @@ class PasswordRefused(AccountError):
 class FigureRefused(AccountError):
     """A figure of the vehicle lies outside of what vehicles have; the text names the figure."""
 
+    def __init__(self, name: str, lowest: float, highest: float) -> None:
+        super().__init__(name)
+        self.name = name
+        self.lowest = lowest
+        self.highest = highest
+
 
 class PasswordWrong(AccountError):
     """The password is not the one of this account."""

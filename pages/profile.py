@@ -11,9 +11,6 @@ import streamlit as st
 
 from accounts.privacy import erase_account, export_account
 from accounts.profile import (
-    KM_PER_YEAR,
-    LITRES_PER_100KM,
-    TANK_LITRES,
     Profile,
     ask_new_email,
     change_fuels,
@@ -25,7 +22,7 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, DriverUnknown, NotSaved, PasswordRefused
+from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import get_password_hint, make_column, show_field
@@ -113,35 +110,19 @@ def show_vehicle(profile: Profile) -> None:
             key="profile_fuels",
             wrap=True,
         )
-        st.number_input(
-            _("Litres per 100 km"),
-            value=None,
-            min_value=LITRES_PER_100KM[0],
-            max_value=LITRES_PER_100KM[1],
-            step=0.1,
-            format="%.1f",
-            key="profile_litres",
-            placeholder=_("not given"),
-        )
-        st.number_input(
-            _("Kilometres a year"),
-            value=None,
-            min_value=KM_PER_YEAR[0],
-            max_value=KM_PER_YEAR[1],
-            step=1000,
-            key="profile_km",
-            placeholder=_("not given"),
-        )
-        with show_field("vehicle"):
+        with show_field("litres_per_100km"):
             st.number_input(
-                _("Tank, in litres"),
+                _("Litres per 100 km"),
                 value=None,
-                min_value=TANK_LITRES[0],
-                max_value=TANK_LITRES[1],
-                step=1,
-                key="profile_tank",
+                step=0.1,
+                format="%.1f",
+                key="profile_litres",
                 placeholder=_("not given"),
             )
+        with show_field("km_per_year"):
+            st.number_input(_("Kilometres a year"), value=None, step=1000, key="profile_km", placeholder=_("not given"))
+        with show_field("vehicle"), show_field("tank_litres"):
+            st.number_input(_("Tank, in litres"), value=None, step=1, key="profile_tank", placeholder=_("not given"))
         show_submit(_("Save"), save_vehicle, "vehicle")
 
 
@@ -161,6 +142,9 @@ def save_vehicle() -> None:
             )
 
     try_each({"vehicle": save})
+    errors = st.session_state.get("field_errors", {})
+    if isinstance(error := errors.get("vehicle"), FigureRefused):
+        st.session_state["field_errors"] = {error.name: error}
 
 
 def show_email(profile: Profile, *, is_asked: bool) -> None:

@@ -30,6 +30,7 @@ from errors import (
     UsernameTaken,
 )
 from ui.authentication import begin_session, get_secret_key
+from ui.formats import format_number
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves, word_not_saved
 from ui.texts import _, ngettext
@@ -48,9 +49,21 @@ def show_field(field: str, hint: str | None = None) -> Iterator[None]:
     with st.container(gap="xxsmall"):
         yield
         if error := st.session_state.get("field_errors", {}).get(field):
-            st.markdown(f":small[:red[:material/error: {word_error(error)}]]")
+            show_field_error(word_error(error))
         elif hint:
             st.markdown(f":small[:gray[{hint}]]")
+
+
+def show_field_error(text: str) -> None:
+    """Draw what is wrong at the field just drawn."""
+    st.markdown(f":small[:red[:material/error: {text}]]")
+
+
+def word_range(lowest: float, highest: float) -> str:
+    """Return the sentence that says which figures can be meant: Streamlit's own is English, whatever the language."""
+    return _("Please give a figure from {lowest} to {highest}.").format(
+        lowest=format_number(lowest), highest=format_number(highest)
+    )
 
 
 def get_password_hint() -> str:
@@ -83,7 +96,7 @@ def word_error(error: CarburoamError) -> str:
         case CodeWrong() | CodeExpired():
             return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
         case FigureRefused():
-            return _("This figure is not one that a vehicle has.")
+            return word_range(error.lowest, error.highest)
         case NotSaved():
             return word_not_saved()
         case _other:

@@ -304,6 +304,29 @@ def test_of_two_tabs_that_change_one_field_the_last_one_wins(app: Settings, engi
         assert not at.main.error
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong", "sentence"),
+    [
+        ("profile_litres", 60.5, "Please give a figure from 1 to 60."),
+        ("profile_km", 0, "Please give a figure from 1 to 300,000."),
+        ("profile_tank", 4, "Please give a figure from 5 to 2,000."),
+    ],
+)
+def test_a_figure_that_no_vehicle_has_is_told_at_its_field(
+    app: Settings, engine: Engine, key: str, wrong: float, sentence: str
+) -> None:
+    at = log_in()
+    at.number_input(key=key).set_value(wrong)
+    run(press_save(at, "vehicle"))
+    elements = [element for element in at.main if element.type in ("number_input", "markdown")]
+    place = next(i for i, element in enumerate(elements) if getattr(element, "key", "") == key)
+    assert read(elements[place + 1].value) == sentence
+    assert at.number_input(key=key).value == wrong
+    with engine.connect() as connection:
+        profile = get_profile(connection, 1)
+    assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (None, None, None)
+
+
 def test_a_username_of_another_driver_is_told_and_stays_in_its_field(app: Settings, engine: Engine) -> None:
     at = log_in("grace")
     at.text_input(key="profile_username").set_value("ADA")
