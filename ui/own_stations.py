@@ -27,7 +27,7 @@ from ui.formats import escape, format_age, format_price
 from ui.price_table import name_station
 from ui.reading import open_reading, saving
 from ui.saving import word_not_saved
-from ui.station_list import MAX_TRIED, StationList, get_station_list, keep_tried_stations
+from ui.station_list import MAX_TRIED, StationList, get_station_list, keep_tried_stations, show_list_note
 from ui.texts import _, ngettext
 
 
@@ -175,11 +175,7 @@ def _show_edit_form(favourite: Favourite, where: str) -> None:
 
 def _show_note(stations: StationList) -> None:
     """Draw what the last change did, and the way back from a removal, until the next change."""
-    if (note := st.session_state.get("list_note")) is not None:
-        kind, text = note
-        (st.error if kind == "error" else st.success)(
-            text, icon=f":material/{'error' if kind == 'error' else 'check'}:"
-        )
+    show_list_note()
     removed = st.session_state.get("removed_station")
     if removed is None or removed[0] != _get_owner():
         return

@@ -278,6 +278,29 @@ def test_a_figure_out_of_range_is_told_at_the_field_and_what_was_there_counts(ap
         assert sentence not in list_sentences(at)
 
 
+@pytest.mark.parametrize("page", ["dashboard", "choose"])
+@pytest.mark.parametrize(
+    ("keep", "left", "language", "sentence"),
+    [
+        ("2,999,1", "2,1", "en", "1 station in this address is not known and was left out."),
+        ("999,2,998,99999999999999999", "2", "fr", "3 stations de cette adresse sont inconnues et ont été écartées."),
+        ("999", None, "en", "1 station in this address is not known and was left out."),
+    ],
+)
+def test_stations_in_the_address_that_are_not_known_are_told(
+    app: Country, page: str, keep: str, left: str | None, language: str, sentence: str
+) -> None:
+    at = visit(page, keep=keep, lang=language.upper())
+    for _ in range(2):
+        assert [box.value for box in at.main.warning] == [sentence]
+        assert at.query_params.get("keep") == left
+        run(at)
+    at.switch_page(str(ROOT / "pages" / "about.py"))
+    run(at)
+    at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+    assert not run(at).main.warning
+
+
 def test_the_fuels_of_a_visitor_stay_for_the_session(app: Country) -> None:
     at = visit("dashboard", keep="1,2")
     assert [heading.value for heading in at.main.subheader][:3] == ["Gazole", "SP95", "E10"]
