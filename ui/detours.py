@@ -68,7 +68,7 @@ def show_detours(blocks: Sequence[FuelBlock], vehicle: Vehicle, age_from: dateti
 def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
     """Draw fuel, litres and start; return the fuel and the litres."""
     with st.container(border=True):
-        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
             chosen = st.pills(
                 _("Fuel of the fill-up"),
                 fuel_ids,
