@@ -18,6 +18,7 @@ CarburoamError
 │   ├── FavouritesFull    it holds as many stations as one driver may keep
 │   └── FavouriteNameRefused  a name of one's own that is too long
 ├── DriverUnknown         no driver has this id (any more)
+├── NotSaved              the database can't be written to now, or is gone; nothing was saved
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
 ├── AdminError            an admin asked for what must not be
 │   ├── AdminOnly         who asks is no admin, or no longer
@@ -127,6 +128,10 @@ class DriverUnknown(CarburoamError):
     """No driver has this id: the account was deleted since its session was looked up."""
 
 
+class NotSaved(CarburoamError):
+    """The database can't be written to now, or is gone: what was to be saved is not."""
+
+
 class MailRefused(CarburoamError):
     """A mail could not be sent now; it is kept and tried again."""
 
@@ -185,6 +190,12 @@ class PasswordRefused(AccountError):
 
 class FigureRefused(AccountError):
     """A figure of the vehicle lies outside of what vehicles have; the text names the figure."""
+
+    def __init__(self, name: str, lowest: float, highest: float) -> None:
+        super().__init__(name)
+        self.name = name
+        self.lowest = lowest
+        self.highest = highest
 
 
 class PasswordWrong(AccountError):

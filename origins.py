@@ -30,6 +30,11 @@ def find_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]
     return None if address.is_loopback else address
 
 
+def name_network(address: Address) -> str:
+    """Return by what name an address is counted: on IPv6 by that of the 2^64 which a home has at its disposal."""
+    return str(IPv6Network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+
+
 def is_from_this_machine(peer: str, header_names: Collection[str]) -> bool:
     """Say whether a program of this machine asks by itself, and no proxy for somebody else (names in small letters)."""
     address = read_address(peer)

@@ -67,7 +67,7 @@ def mail_reset(
     Raises TooManyTries: too many mails to it in an hour.
     """
     row = _note(connection, actor, "reset", user_id, now)
-    if not queue_password_code(connection, settings, secret_key, row.email, now):
+    if not queue_password_code(connection, settings, secret_key, row.email, now, even_unconfirmed=False):
         raise AccountShut
 
 

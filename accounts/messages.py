@@ -17,8 +17,8 @@ MINUTES = int(LIFETIME.total_seconds() // 60)
 _SIGNATURE = N_("Carburoam, what fuel costs near you: {url}")
 _NOT_YOU = N_("If this was not you, you need not do anything.")
 
-# Subject, then paragraphs; {code} stands in a paragraph of its own. The first of them holds nothing that was typed into
-# the form of registration: else anybody could make us send words of theirs to anyone.
+# Subject, then paragraphs; {code} stands in a paragraph of its own. Those to an address that was not confirmed hold
+# nothing that was typed into the form of registration: else anybody could make us send words of theirs to anyone.
 _MESSAGES: dict[str, tuple[str, ...]] = {
     "confirm": (
         N_("Your code for Carburoam"),
@@ -41,6 +41,19 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "password": (
         N_("Your code for a new password at Carburoam"),
         N_("Hello {name}, with this code you can set a new password:"),
+        "{code}",
+        N_("It is good for {minutes} minutes. Nobody of Carburoam will ever ask you for it."),
+        _NOT_YOU,
+    ),
+    "username_unconfirmed": (
+        N_("Your account at Carburoam is not open yet"),
+        N_("Hello, an account was asked for with this address, but the address was never confirmed."),
+        N_("Ask for a new password with this address, here: {url}/recover. The code in the mail opens the account."),
+        _NOT_YOU,
+    ),
+    "password_unconfirmed": (
+        N_("Your code for a new password at Carburoam"),
+        N_("Hello, this code confirms your address, opens your account and sets its new password:"),
         "{code}",
         N_("It is good for {minutes} minutes. Nobody of Carburoam will ever ask you for it."),
         _NOT_YOU,

@@ -116,7 +116,7 @@ def change_vehicle(
         ("tank_litres", tank_litres, TANK_LITRES),
     ):
         if value is not None and not lowest <= value <= highest:
-            raise FigureRefused(name)
+            raise FigureRefused(name, lowest, highest)
     _set(connection, user_id, litres_per_100km=litres_per_100km, km_per_year=km_per_year, tank_litres=tank_litres)
 
 

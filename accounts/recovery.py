@@ -1,4 +1,7 @@
-"""A forgotten username or password: only who reads the mailbox of an account gets any further."""
+"""A forgotten username or password: only who reads the mailbox of an account gets any further.
+
+That includes an account whose address was never confirmed, by a code that was lost: with the new password it is.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from accounts.identity import make_key
 from accounts.limits import forget_failures, hash_subject, take_turn
 from accounts.messages import queue_message
 from accounts.passwords import hash_password, require_password
+from accounts.registration import confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
 from errors import AccountError, CodeExpired
@@ -22,6 +26,8 @@ from settings import Settings
 
 def mail_username(engine: Engine, settings: Settings, secret_key: bytes, email: str, now: datetime) -> None:
     """Mail the username of the account that has this address; for any other the same is done and nothing sent.
+
+    Where the account was never confirmed, the mail says how to go on instead.
 
     Raises TooManyTries: too many mails to this address in an hour, whether or not it has an account.
     """
@@ -41,11 +47,19 @@ def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, na
 
 
 def queue_password_code(
-    connection: Connection, settings: Settings, secret_key: bytes, name: str, now: datetime
+    connection: Connection,
+    settings: Settings,
+    secret_key: bytes,
+    name: str,
+    now: datetime,
+    *,
+    even_unconfirmed: bool = True,
 ) -> bool:
     """As `mail_password_code`, in a transaction of the caller; return whether there is an account to mail to."""
     take_turn(connection, secret_key, "mail", make_key(name), now)
     account = _find_account(connection, make_key(name))
+    if account is not None and account.confirmed_at is None and not even_unconfirmed:
+        account = None
     code = issue_code(connection, secret_key, account.id, "password", now) if account is not None else ""
     _queue(connection, settings, "password", account, now, code=code)
     return account is not None
@@ -61,11 +75,14 @@ def reset_password(
     *,
     address: str | None,
     now: datetime,
-) -> None:
-    """Set a new password with the mailed code; every browser is logged out and the driver is told by mail.
+) -> int:
+    """Set a new password with the mailed code, and return whose it is.
+
+    Every browser is logged out and the driver is told by mail.
 
     The password is judged before the code is spent, so that a weak one costs no code. Whoever reads the mailbox gets
-    in: the failures of before are forgotten, and `address`, the browser's, is one that the account knows from now on.
+    in: the account is confirmed if it was not, the failures of before are forgotten, and `address`, the browser's, is
+    one that the account knows from now on.
 
     Raises PasswordRefused: as `require_password`.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
@@ -82,6 +99,8 @@ def reset_password(
             _, error = spend_code(connection, secret_key, account.id, "password", code, now)
         if account is not None and error is None:
             set_password(connection, account.id, password_hash)
+            if account.confirmed_at is None:
+                confirm(connection, account.id, now)
             close_sessions(connection, account.id)
             forget_failures(
                 connection,
@@ -93,8 +112,9 @@ def reset_password(
             if address:
                 remember_address(connection, secret_key, account.id, address, now)
             _queue(connection, settings, "password_changed", account, now)
-    if error is not None:
-        raise error
+    if account is None or error is not None:
+        raise error or CodeExpired
+    return int(account.id)
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
@@ -105,9 +125,9 @@ def set_password(connection: Connection, user_id: int, password_hash: str) -> No
 def _find_account(connection: Connection, key: str, *, by_username: bool = True) -> Row[*tuple[Any, ...]] | None:
     has_name = or_(User.email_key == key, User.username_key == key) if by_username else User.email_key == key
     return connection.execute(
-        select(User.id, User.username, User.email, User.name, User.language)
+        select(User.id, User.username, User.email, User.name, User.language, Credential.confirmed_at)
         .join(Credential, Credential.user_id == User.id)
-        .where(has_name, Credential.confirmed_at.is_not(None), Credential.locked_at.is_(None))
+        .where(has_name, Credential.locked_at.is_(None))
     ).first()
 
 
@@ -120,6 +140,8 @@ def _queue(
     code: str = "",
 ) -> None:
     """Queue the mail; without an account one is written and taken back, so that its absence takes as long."""
+    if account is not None and account.confirmed_at is None and kind in ("username", "password"):
+        kind = f"{kind}_unconfirmed"
     queue_message(
         connection,
         settings,

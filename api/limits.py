@@ -6,14 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
 from api.problems import make_problem
-from origins import FORWARDED_FOR, Address, Network, find_address
+from origins import FORWARDED_FOR, Address, Network, find_address, name_network
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,10 +49,8 @@ class Buckets:
 
 
 def name_bucket(address: Address | None) -> str:
-    """Return the bucket of an address: one for the 2^64 that a home has on IPv6, and one for all unknown ones."""
-    if address is None:
-        return UNKNOWN
-    return str(IPv6Network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+    """Return the bucket of an address: that of its network, and one for all unknown ones."""
+    return UNKNOWN if address is None else name_network(address)
 
 
 class LimitRequests:

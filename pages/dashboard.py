@@ -27,7 +27,7 @@ from ui.price_table import show_own_prices
 from ui.reading import get_medians, open_reading
 from ui.savings_table import show_formula, show_savings
 from ui.station_links import follow_station_links
-from ui.station_list import StationList, get_station_list
+from ui.station_list import StationList, get_station_list, show_list_note
 from ui.texts import _, ngettext
 
 
@@ -56,6 +56,7 @@ def main() -> None:
             connection, favourites, fuels, figures, get_medians(), loaded_at=freshness.loaded_at, now=now
         )
     age_from = count_ages_from(freshness, now)
+    show_list_note()
     if not favourites:
         show_nothing_kept(own)
     elif not fuels:

@@ -13,6 +13,7 @@ from ui.access import PAGES, return_to_page
 from ui.account_forms import make_column, show_code_form, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
+from ui.saving import saves
 from ui.texts import _
 from ui.visitor import get_address
 
@@ -43,6 +44,7 @@ def show_form() -> None:
         st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
 
 
+@saves("login_error", "login_name")
 def submit() -> None:
     now = datetime.now(UTC)
     settings = get_settings()

@@ -11,9 +11,6 @@ import streamlit as st
 
 from accounts.privacy import erase_account, export_account
 from accounts.profile import (
-    KM_PER_YEAR,
-    LITRES_PER_100KM,
-    TANK_LITRES,
     Profile,
     ask_new_email,
     change_fuels,
@@ -25,7 +22,7 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, DriverUnknown, PasswordRefused
+from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import get_password_hint, make_column, show_field
@@ -39,7 +36,8 @@ from ui.authentication import (
 )
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
-from ui.reading import begin_change, get_engine, get_mailer, get_settings, open_reading
+from ui.reading import begin_change, get_engine, get_mailer, get_settings, open_reading, saving
+from ui.saving import keep_typed
 from ui.texts import _
 
 driver = require_driver()
@@ -112,35 +110,19 @@ def show_vehicle(profile: Profile) -> None:
             key="profile_fuels",
             wrap=True,
         )
-        st.number_input(
-            _("Litres per 100 km"),
-            value=None,
-            min_value=LITRES_PER_100KM[0],
-            max_value=LITRES_PER_100KM[1],
-            step=0.1,
-            format="%.1f",
-            key="profile_litres",
-            placeholder=_("not given"),
-        )
-        st.number_input(
-            _("Kilometres a year"),
-            value=None,
-            min_value=KM_PER_YEAR[0],
-            max_value=KM_PER_YEAR[1],
-            step=1000,
-            key="profile_km",
-            placeholder=_("not given"),
-        )
-        with show_field("vehicle"):
+        with show_field("litres_per_100km"):
             st.number_input(
-                _("Tank, in litres"),
+                _("Litres per 100 km"),
                 value=None,
-                min_value=TANK_LITRES[0],
-                max_value=TANK_LITRES[1],
-                step=1,
-                key="profile_tank",
+                step=0.1,
+                format="%.1f",
+                key="profile_litres",
                 placeholder=_("not given"),
             )
+        with show_field("km_per_year"):
+            st.number_input(_("Kilometres a year"), value=None, step=1000, key="profile_km", placeholder=_("not given"))
+        with show_field("vehicle"), show_field("tank_litres"):
+            st.number_input(_("Tank, in litres"), value=None, step=1, key="profile_tank", placeholder=_("not given"))
         show_submit(_("Save"), save_vehicle, "vehicle")
 
 
@@ -160,6 +142,9 @@ def save_vehicle() -> None:
             )
 
     try_each({"vehicle": save})
+    errors = st.session_state.get("field_errors", {})
+    if isinstance(error := errors.get("vehicle"), FigureRefused):
+        st.session_state["field_errors"] = {error.name: error}
 
 
 def show_email(profile: Profile, *, is_asked: bool) -> None:
@@ -242,10 +227,9 @@ def save_password() -> None:
             session_id=get_session_id(),
             now=datetime.now(UTC),
         )
-
-    if try_each({"old": save}):
         renew_cookie()
-    else:
+
+    if not try_each({"old": save}):
         errors = st.session_state.get("field_errors", {})
         if isinstance(errors.get("old"), PasswordRefused):
             errors["new"] = errors.pop("old")
@@ -255,8 +239,10 @@ def show_logging_out() -> None:
     with st.container(border=True):
         st.subheader(_("Logging out"), anchor=False)
         with st.container(horizontal=True):
-            st.button(_("Log out"), icon=":material/logout:", on_click=end_session)
+            st.button(_("Log out"), icon=":material/logout:", on_click=log_out)
             st.button(_("Log out everywhere"), icon=":material/devices:", on_click=log_out_everywhere)
+        with show_field("sessions"):
+            pass
 
 
 def show_leaving(held: dict[str, Any]) -> None:
@@ -282,6 +268,11 @@ def show_leaving(held: dict[str, Any]) -> None:
                 _("Password"), key="erase_password", type="password", max_chars=200, autocomplete="current-password"
             )
         st.form_submit_button(_("Delete my account"), icon=":material/delete_forever:", on_click=erase)
+
+
+def log_out() -> None:
+    if try_each({"sessions": end_session}):
+        st.session_state.pop("profile_note")
 
 
 def log_out_everywhere() -> None:
@@ -311,6 +302,13 @@ def erase() -> None:
         forget_session()
 
 
+def require_session() -> None:
+    """Let the session of this page change something. Raises DriverUnknown: it was ended since."""
+    current = restore_driver()
+    if current is None or current.id != driver.id:
+        raise DriverUnknown
+
+
 def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     """Make each change; what is refused is said at its field, and the others are kept.
 
@@ -318,13 +316,15 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     goes at this very moment: the run that follows shows it logged out.
     """
     st.session_state.pop("profile_note", None)
-    current = restore_driver()
-    if current is None or current.id != driver.id:
-        return False
-    errors: dict[str, AccountError] = {}
-    for field, change in changes.items():
+    errors: dict[str, AccountError | NotSaved] = {}
+    for field, change in {"": require_session, **changes}.items():
         try:
-            change()
+            with saving():
+                change()
+        except NotSaved as error:
+            errors[field or next(iter(changes), "name")] = error
+            keep_typed(*st.session_state["kept_fields"], "profile_email", "profile_email_code")
+            break
         except AccountError as error:
             errors[field] = error
         except DriverUnknown:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from accounts.recovery import mail_password_code, mail_username, reset_password
-from errors import AccountError, PasswordRefused, TooManyTries
-from ui.access import PAGES
+from errors import AccountError, NotSaved, PasswordRefused, TooManyTries
+from ui.access import PAGES, return_to_page
 from ui.account_forms import get_password_hint, make_column, show_field, word_wait
-from ui.authentication import get_secret_key
+from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
+from ui.saving import saves
 from ui.texts import _
 from ui.visitor import get_address
 
@@ -19,7 +20,13 @@ from ui.visitor import get_address
 def main() -> None:
     st.title(_("Forgotten username or password"), anchor=False)
     with make_column():
-        show_step()
+        # Kept until another page is shown, and not only once: writing the cookie runs the page again.
+        if get_driver() is not None and (note := st.session_state.get("visitor_note")):
+            st.success(note, icon=":material/check_circle:")
+            if st.button(_("Go on"), type="primary"):
+                return_to_page()
+        else:
+            show_step()
 
 
 def show_step() -> None:
@@ -66,6 +73,7 @@ def show_way_back() -> None:
     st.page_link(PAGES / "login.py", label=_("Back to log in"), icon=":material/login:")
 
 
+@saves("recover_error", "password_name")
 def request_code() -> None:
     name = st.session_state["password_name"]
     try:
@@ -82,6 +90,7 @@ def start_again() -> None:
     st.session_state.pop("recover_name", None)
 
 
+@saves("recover_error", "username_email")
 def request_username() -> None:
     email = st.session_state["username_email"]
     try:
@@ -93,10 +102,11 @@ def request_username() -> None:
     st.session_state["recover_note"] = _("If there is an account with that address, its username was mailed to it.")
 
 
+@saves("recover_error", "reset_code")
 def submit_new_password() -> None:
     state = st.session_state
     try:
-        reset_password(
+        user_id = reset_password(
             get_engine(),
             get_settings(),
             get_secret_key(),
@@ -115,7 +125,14 @@ def submit_new_password() -> None:
     get_mailer().wake()
     state["field_errors"] = {}
     state.pop("recover_name")
-    state["recover_note"] = _("Your new password is set, and every browser is logged out. You can log in with it now.")
+    try:
+        begin_session(user_id, is_lasting=False)
+    except NotSaved:
+        state["recover_note"] = _(
+            "Your new password is set, and every browser is logged out. You can log in with it now."
+        )
+    else:
+        state["visitor_note"] = _("Your new password is set and you are logged in. Every other browser is logged out.")
 
 
 main()

@@ -14,6 +14,7 @@ from ui.account_forms import get_password_hint, make_column, show_code_form, sho
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
+from ui.saving import saves
 from ui.station_list import count_carried_over
 from ui.texts import _, get_language, ngettext
 from ui.visitor import get_address
@@ -73,6 +74,7 @@ def show_form() -> None:
         st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
 
 
+@saves("register_error", "register_username", "register_name", "register_email")
 def submit() -> None:
     state = st.session_state
     form = Registration(

@@ -15,12 +15,14 @@ from accounts.passwords import MIN_LENGTH
 from accounts.registration import confirm_account, mail_confirmation
 from errors import (
     AccountError,
+    CarburoamError,
     CodeExpired,
     CodeWrong,
     EmailRefused,
     EmailTaken,
     FigureRefused,
     NameRefused,
+    NotSaved,
     PasswordRefused,
     PasswordWrong,
     TooManyTries,
@@ -28,7 +30,9 @@ from errors import (
     UsernameTaken,
 )
 from ui.authentication import begin_session, get_secret_key
+from ui.formats import format_number
 from ui.reading import get_engine, get_mailer, get_settings
+from ui.saving import saves, word_not_saved
 from ui.texts import _, ngettext
 
 COLUMN_WIDTH_PX = 480  # as wide as a form is filled in well; a phone is narrower and gives all it has
@@ -45,9 +49,21 @@ def show_field(field: str, hint: str | None = None) -> Iterator[None]:
     with st.container(gap="xxsmall"):
         yield
         if error := st.session_state.get("field_errors", {}).get(field):
-            st.markdown(f":small[:red[:material/error: {word_error(error)}]]")
+            show_field_error(word_error(error))
         elif hint:
             st.markdown(f":small[:gray[{hint}]]")
+
+
+def show_field_error(text: str) -> None:
+    """Draw what is wrong at the field just drawn."""
+    st.markdown(f":small[:red[:material/error: {text}]]")
+
+
+def word_range(lowest: float, highest: float) -> str:
+    """Return the sentence that says which figures can be meant: Streamlit's own is English, whatever the language."""
+    return _("Please give a figure from {lowest} to {highest}.").format(
+        lowest=format_number(lowest), highest=format_number(highest)
+    )
 
 
 def get_password_hint() -> str:
@@ -55,7 +71,7 @@ def get_password_hint() -> str:
     return _("At least 10 characters, for example a few words.")
 
 
-def word_error(error: AccountError) -> str:
+def word_error(error: CarburoamError) -> str:
     """Return the sentence that tells a person which rule was broken."""
     match error:
         case TooManyTries():
@@ -80,7 +96,9 @@ def word_error(error: AccountError) -> str:
         case CodeWrong() | CodeExpired():
             return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
         case FigureRefused():
-            return _("This figure is not one that a vehicle has.")
+            return word_range(error.lowest, error.highest)
+        case NotSaved():
+            return word_not_saved()
         case _other:
             return _("This did not work. Please try again.")
 
@@ -114,6 +132,7 @@ def show_code_form() -> None:
         st.button(_("Start again"), on_click=lambda: st.session_state.pop("pending_account", None))
 
 
+@saves("code_error", "confirm_code")
 def _submit_code() -> None:
     user_id = st.session_state.get("pending_account")
     try:
@@ -127,6 +146,7 @@ def _submit_code() -> None:
         begin_session(user_id, is_lasting=False)
 
 
+@saves("code_error", "confirm_code")
 def _send_again() -> None:
     try:
         mail_confirmation(

@@ -16,6 +16,7 @@ from errors import (
     CarburoamError,
     DriverUnknown,
     LastAdmin,
+    NotSaved,
     PasswordWrong,
     RefusedFeedGone,
     TooManyTries,
@@ -104,7 +105,7 @@ def word_admin_error(error: Exception) -> str:
             return _("Another load came in between: please look again.")
         case DriverUnknown():
             return _("This account is no longer there.")
-        case PasswordWrong() | TooManyTries():
+        case PasswordWrong() | TooManyTries() | NotSaved():
             return word_error(error)
         case _other:
             return _("This did not work. Please try again.")

@@ -11,13 +11,13 @@ from accounts.audit import Actor, note_action
 from accounts.profile import require_own_password
 from backup import count_rows, make_dump_command, measure_size
 from db import is_shared
-from errors import AccountError
+from errors import AccountError, NotSaved
 from ui.account_forms import show_field
 from ui.admin_actions import act
 from ui.authentication import get_secret_key, get_session_id, restore_driver
 from ui.backup_download import get_tickets, make_address
 from ui.formats import format_count, format_number
-from ui.reading import get_engine, open_reading
+from ui.reading import get_engine, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
 
@@ -64,10 +64,11 @@ def _make_ticket() -> None:
     if driver is None or not driver.is_admin:
         return
     try:
-        require_own_password(
-            get_engine(), get_secret_key(), driver.id, st.session_state["backup_password"], datetime.now(UTC)
-        )
-    except AccountError as error:
+        with saving():
+            require_own_password(
+                get_engine(), get_secret_key(), driver.id, st.session_state["backup_password"], datetime.now(UTC)
+            )
+    except (AccountError, NotSaved) as error:
         st.session_state["field_errors"] = {"backup": error}
         return
     st.session_state["field_errors"] = {}

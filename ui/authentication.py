@@ -26,9 +26,9 @@ from accounts.sessions import (
     open_session,
     renew_session,
 )
-from errors import DriverUnknown
+from errors import DriverUnknown, NotSaved
 from statefiles import read_secret_key
-from ui.reading import begin_change, get_engine, get_settings, open_reading
+from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.station_list import carry_over
 from ui.visitor import get_browser, is_https
 
@@ -61,7 +61,8 @@ def restore_driver() -> Driver | None:
         st.session_state.pop("session_id", None)
     elif is_new:
         _log_in_by_cookie(str(session_id), driver)
-        mark_seen(get_engine(), str(session_id), now)
+        with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
+            mark_seen(get_engine(), str(session_id), now)
     st.session_state["driver"] = driver
     return driver
 
@@ -85,21 +86,29 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
         driver = find_driver(connection, session_id, now)
     st.session_state["session_id"] = session_id
     st.session_state["logged_out"] = False
-    if driver is not None:
+    if driver is not None and not is_language_in_address():
         st.session_state["lang"] = driver.language
-    carry_over(user_id)
     lifetime = LASTING if is_lasting else PASSING
     _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
+    carry_over(user_id)
+
+
+def is_language_in_address() -> bool:
+    """Say whether the address names the language: a link did, or a visitor chose it, who has no account to keep it."""
+    return bool(st.session_state.get("is_language_in_address"))
 
 
 def keep_language() -> None:
-    """Keep the language that was just chosen as that of the driver who is logged in, if any."""
+    """Keep the language that was just chosen as that of the driver who is logged in, if any, else in the address."""
     for key in ("profile_note", "visitor_note", "list_note", "admin_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         # Deleted at this very moment: the run that follows shows it logged out.
         with suppress(DriverUnknown), begin_change() as connection:
             change_language(connection, driver.id, st.session_state["lang"])
+    elif not is_language_in_address():
+        st.session_state["is_language_in_address"] = True
+        st.query_params["lang"] = st.session_state["lang"].upper()
 
 
 def renew_cookie() -> None:

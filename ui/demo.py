@@ -13,6 +13,7 @@ from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
 from stations.places import find_places
 from ui.access import go_to
+from ui.account_forms import show_field_error, word_range
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
 from ui.texts import _
@@ -21,7 +22,7 @@ FUELS_KEY = "fuels"
 EXAMPLES = ("Lyon", "Paris", "Marseille", "Toulouse", "Nantes")
 EXAMPLE_SIZE = 5
 EXAMPLE_RADIUS_KM = 10.0
-_FIGURES = ("litres_per_100km", "km_per_year", "tank_litres")
+_FIGURES = {"litres_per_100km": LITRES_PER_100KM, "km_per_year": KM_PER_YEAR, "tank_litres": TANK_LITRES}
 
 
 def choose_fuels() -> tuple[int, ...]:
@@ -60,21 +61,23 @@ def show_tried_vehicle() -> None:
     """Draw the figures of a visitor's vehicle, which take effect at once and stay in the session."""
     told = st.session_state.get("tried_vehicle", {})
     with st.popover(_("Your vehicle"), icon=":material/directions_car:"):
-        for name, label, (lowest, highest), step in (
-            ("litres_per_100km", _("Litres per 100 km"), LITRES_PER_100KM, 0.1),
-            ("km_per_year", _("Kilometres a year"), KM_PER_YEAR, 1000),
-            ("tank_litres", _("Tank, in litres"), TANK_LITRES, 1),
+        for name, label, step in (
+            ("litres_per_100km", _("Litres per 100 km"), 0.1),
+            ("km_per_year", _("Kilometres a year"), 1000),
+            ("tank_litres", _("Tank, in litres"), 1),
         ):
-            st.number_input(
-                label,
-                value=told.get(name),
-                min_value=lowest,
-                max_value=highest,
-                step=step,
-                key=f"tried_{name}",
-                placeholder=_("not given"),
-                on_change=_keep_vehicle,
-            )
+            lowest, highest = _FIGURES[name]
+            with st.container(gap="xxsmall"):
+                figure = st.number_input(
+                    label,
+                    value=told.get(name),
+                    step=step,
+                    key=f"tried_{name}",
+                    placeholder=_("not given"),
+                    on_change=_keep_vehicle,
+                )
+                if figure is not None and not lowest <= figure <= highest:
+                    show_field_error(word_range(lowest, highest))
 
 
 def show_keep_offer() -> None:
@@ -94,7 +97,13 @@ def show_example_offer(own: StationList) -> None:
 
 
 def _keep_vehicle() -> None:
-    st.session_state["tried_vehicle"] = {name: st.session_state[f"tried_{name}"] for name in _FIGURES}
+    """Keep what was typed, but for a figure that no vehicle has: what was told before stays."""
+    told = dict(st.session_state.get("tried_vehicle", {}))
+    for name, (lowest, highest) in _FIGURES.items():
+        figure = st.session_state[f"tried_{name}"]
+        if figure is None or lowest <= figure <= highest:
+            told[name] = figure
+    st.session_state["tried_vehicle"] = told
 
 
 def _take_example(own: StationList) -> None:

@@ -12,6 +12,7 @@ from models import FUEL_NAMES
 from prices.dashboard import FuelBlock
 from prices.savings import ROAD_FACTOR, Detour, Vehicle, compare_detours
 from stations.places import find_places, parse_point
+from ui.account_forms import show_field_error, word_range
 from ui.formats import escape, format_distance, format_euros, format_number, format_price
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.place_search import name_place
@@ -67,7 +68,7 @@ def show_detours(blocks: Sequence[FuelBlock], vehicle: Vehicle, age_from: dateti
 def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
     """Draw fuel, litres and start; return the fuel and the litres."""
     with st.container(border=True):
-        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
             chosen = st.pills(
                 _("Fuel of the fill-up"),
                 fuel_ids,
@@ -78,16 +79,17 @@ def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
                 bind="query-params",
                 wrap=True,
             )
-            litres = st.number_input(
-                _("Fill-up, in litres"),
-                min_value=LITRES[0],
-                max_value=LITRES[1],
-                value=vehicle.fill_up_litres,
-                step=5,
-                key="litres",
-                bind="query-params",
-                width=160,
-            )
+            with st.container(gap="xxsmall", width=160):
+                litres = st.number_input(
+                    _("Fill-up, in litres"),
+                    value=vehicle.fill_up_litres,
+                    step=5,
+                    key="litres",
+                    bind="query-params",
+                )
+                if litres is not None and not LITRES[0] <= litres <= LITRES[1]:
+                    show_field_error(word_range(*LITRES))
+                    litres = None
         text, position = st.columns([4, 1], vertical_alignment="bottom")
         with text:
             st.text_input(
@@ -124,7 +126,9 @@ def _find_start() -> tuple[str, float, float] | None:
             places = find_places(connection, query)
     except PlaceUnknown:
         st.info(
-            _("No station in a place called “{query}”").format(query=escape(query)),
+            _("We know no place to start from called “{query}”. Try a postcode or a larger town nearby.").format(
+                query=escape(query)
+            ),
             icon=":material/search_off:",
         )
         return None

@@ -14,6 +14,7 @@ from errors import (
     FavouriteNameRefused,
     FavouritesFull,
     FavouriteUnknown,
+    NotSaved,
     StationUnknown,
 )
 from models import make_town_key
@@ -24,8 +25,9 @@ from ui.access import PAGES, go_to
 from ui.authentication import get_driver
 from ui.formats import escape, format_age, format_price
 from ui.price_table import name_station
-from ui.reading import open_reading
-from ui.station_list import MAX_TRIED, StationList, get_station_list, keep_tried_stations
+from ui.reading import open_reading, saving
+from ui.saving import word_not_saved
+from ui.station_list import MAX_TRIED, StationList, get_station_list, keep_tried_stations, show_list_note
 from ui.texts import _, ngettext
 
 
@@ -113,6 +115,8 @@ def word_favourite_error(error: CarburoamError) -> str:
             )
         case FavouritesFull():
             return _("Your list is full: {count} stations. Remove one first.").format(count=MAX_FAVOURITES)
+        case NotSaved():
+            return word_not_saved()
         case StationUnknown():
             return _("This station is not in the national feed, or no longer.")
         case _other:
@@ -171,11 +175,7 @@ def _show_edit_form(favourite: Favourite, where: str) -> None:
 
 def _show_note(stations: StationList) -> None:
     """Draw what the last change did, and the way back from a removal, until the next change."""
-    if (note := st.session_state.get("list_note")) is not None:
-        kind, text = note
-        (st.error if kind == "error" else st.success)(
-            text, icon=f":material/{'error' if kind == 'error' else 'check'}:"
-        )
+    show_list_note()
     removed = st.session_state.get("removed_station")
     if removed is None or removed[0] != _get_owner():
         return
@@ -212,8 +212,9 @@ def _make_labels(favourites: Sequence[Favourite]) -> dict[int, str]:
 
 def _add(station_id: int, key: str, where: str) -> None:
     try:
-        get_station_list(get_driver()).add(station_id, st.session_state[key])
-    except (FavouriteError, StationUnknown) as error:
+        with saving():
+            get_station_list(get_driver()).add(station_id, st.session_state[key])
+    except (FavouriteError, NotSaved, StationUnknown) as error:
         _say_what_is_wrong(station_id, where, error)
         return
     _note(_("The station is in your list."))
@@ -221,8 +222,9 @@ def _add(station_id: int, key: str, where: str) -> None:
 
 def _rename(station_id: int, key: str, where: str) -> None:
     try:
-        get_station_list(get_driver()).rename(station_id, st.session_state[key])
-    except FavouriteError as error:
+        with saving():
+            get_station_list(get_driver()).rename(station_id, st.session_state[key])
+    except (FavouriteError, NotSaved) as error:
         _say_what_is_wrong(station_id, where, error)
         return
     _note(_("The new name is saved."))
@@ -231,8 +233,9 @@ def _rename(station_id: int, key: str, where: str) -> None:
 
 def _remove(station_id: int, where: str) -> None:
     try:
-        removed = get_station_list(get_driver()).remove(station_id)
-    except FavouriteError as error:
+        with saving():
+            removed = get_station_list(get_driver()).remove(station_id)
+    except (FavouriteError, NotSaved) as error:
         _say_what_is_wrong(station_id, where, error)
         return
     _note(None)
@@ -245,22 +248,29 @@ def _undo() -> None:
     if removed is None or removed[0] != _get_owner():
         return
     try:
-        get_station_list(get_driver()).restore(Favourite(*removed[1:]))
-    except (FavouriteError, StationUnknown) as error:
-        st.session_state["list_note"] = ("error", word_favourite_error(error))
+        with saving():
+            get_station_list(get_driver()).restore(Favourite(*removed[1:]))
+    except (FavouriteError, NotSaved, StationUnknown) as error:
+        _say_in_section(error)
+        if isinstance(error, NotSaved):
+            st.session_state["removed_station"] = removed
         return
     _note(_("The station is in your list."))
 
 
 def _move(station_id: int, step: int) -> None:
-    stations, favourites = read_favourites()
-    ids = [favourite.station_id for favourite in favourites]
-    if station_id not in ids:
-        st.session_state["list_note"] = ("error", word_favourite_error(FavouriteUnknown()))
+    try:
+        with saving():
+            stations, favourites = read_favourites()
+            ids = [favourite.station_id for favourite in favourites]
+            if station_id not in ids:
+                raise FavouriteUnknown(str(station_id))
+            place = ids.index(station_id)
+            ids.insert(max(0, place + step), ids.pop(place))
+            stations.sort(ids)
+    except (FavouriteUnknown, NotSaved) as error:
+        _say_in_section(error)
         return
-    place = ids.index(station_id)
-    ids.insert(max(0, place + step), ids.pop(place))
-    stations.sort(ids)
     _note(None)
 
 
@@ -270,7 +280,12 @@ def _sort_by(favourites: Sequence[Favourite], towns: Mapping[int, str]) -> None:
         favourites,
         key=lambda one: (towns.get(one.station_id, "\uffff") if towns else "", make_town_key(one.custom_name)),
     )
-    get_station_list(get_driver()).sort([favourite.station_id for favourite in ranked])
+    try:
+        with saving():
+            get_station_list(get_driver()).sort([favourite.station_id for favourite in ranked])
+    except NotSaved as error:
+        _say_in_section(error)
+        return
     _note(None)
 
 
@@ -284,11 +299,15 @@ def _note(text: str | None) -> None:
 def _say_what_is_wrong(station_id: int, where: str, error: CarburoamError) -> None:
     """Let the form say it; a dialog is opened again for that where the whole page is drawn."""
     if where == "own":
-        st.session_state["list_note"] = ("error", word_favourite_error(error))
+        _say_in_section(error)
         return
     st.session_state[f"{where}_error"] = word_favourite_error(error)
     if where == "dialog":
         open_station(station_id)
+
+
+def _say_in_section(error: CarburoamError) -> None:
+    st.session_state["list_note"] = ("error", word_favourite_error(error))
 
 
 def _get_owner() -> int | None:

@@ -1,17 +1,23 @@
-"""What pages read from: the settings, the engine and the starter of the background process, once a process."""
+"""What pages read from and write to: the settings, the engine and the starter of the background process."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from db import begin_writing, open_engine, prepare_database
+from errors import NotSaved
 from mail import Mailer
 from prices.medians import NearbyMedians
 from scheduler import Starter
 from settings import Settings, read_settings
+
+logger = logging.getLogger("carburoam.pages")
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,11 +54,37 @@ def get_medians() -> NearbyMedians:
     return NearbyMedians()
 
 
-def begin_change() -> AbstractContextManager[Connection]:
-    """Open a transaction that will write; to be used as a context manager."""
-    return begin_writing(get_engine())
+@contextmanager
+def begin_change() -> Iterator[Connection]:
+    """Open a transaction that will write; to be used as a context manager.
+
+    Raises NotSaved: as `saving`.
+    """
+    with saving(), begin_writing(get_engine()) as connection:
+        yield connection
+
+
+@contextmanager
+def saving() -> Iterator[None]:
+    """Let the block change what the database keeps; the cause of a failure is in the log.
+
+    Raises NotSaved: the database could not do it; what of it was in a transaction is undone.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        logger.log(logging.ERROR, "change status=failed error=%r", _describe(error))
+        raise NotSaved from error
 
 
 def open_reading() -> Connection:
     """Open a connection to read with, in one transaction; to be used as a context manager."""
     return get_engine().connect()
+
+
+def _describe(error: SQLAlchemyError) -> str:
+    """Return what the database says of itself; of other errors the kind alone, since they may quote what was typed."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(error, OperationalError):
+        return str(cause).partition("\n")[0]
+    return type(cause).__name__

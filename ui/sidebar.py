@@ -9,8 +9,9 @@ import streamlit as st
 from accounts.sessions import Driver
 from prices.freshness import Freshness
 from settings import ROOT, VERSION
-from ui.authentication import end_session, keep_language
+from ui.authentication import end_session, is_language_in_address, keep_language
 from ui.formats import escape, format_age
+from ui.saving import saves
 from ui.texts import LANGUAGES, _, find_browser_language
 
 FEED_PAGE = "https://www.prix-carburants.gouv.fr/"
@@ -22,7 +23,10 @@ def choose_language(driver: Driver | None) -> None:
 
     A driver's own choice goes with the account; a link that names a language wins for the one who opens it.
     """
-    if driver is not None and "lang" not in st.session_state and "lang" not in st.query_params:
+    if "lang" in st.query_params:
+        st.session_state["is_language_in_address"] = True
+    is_in_address = is_language_in_address()
+    if driver is not None and "lang" not in st.session_state and not is_in_address:
         st.session_state["lang"] = driver.language
     with st.sidebar:
         st.segmented_control(
@@ -33,8 +37,9 @@ def choose_language(driver: Driver | None) -> None:
             format_func=str.upper,
             required=True,
             key="lang",
-            bind="query-params",
-            on_change=keep_language,
+            # Else every language that is not the default would go into the address, an account's own too.
+            bind="query-params" if is_in_address else None,
+            on_change=saves("sidebar_error")(keep_language),
         )
 
 
@@ -48,7 +53,11 @@ def show_driver(driver: Driver) -> None:
     """Draw who is logged in, and the way out."""
     with st.sidebar:
         st.markdown(_("Logged in as {username}.").format(username=f"**{escape(driver.username)}**"))
-        st.button(_("Log out"), key="sidebar_log_out", icon=":material/logout:", on_click=end_session)
+        st.button(
+            _("Log out"), key="sidebar_log_out", icon=":material/logout:", on_click=saves("sidebar_error")(end_session)
+        )
+        if error := st.session_state.pop("sidebar_error", None):
+            st.error(error, icon=":material/error:")
 
 
 def show_sidebar_foot(freshness: Freshness | None) -> None:

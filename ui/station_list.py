@@ -29,6 +29,7 @@ from stations.favourites import (
     sort_favourites,
 )
 from ui.reading import begin_change, open_reading
+from ui.texts import ngettext
 
 MAX_TRIED = 10  # stations that a visitor may choose without an account
 CARRY_KEY = "carry"  # in the address: they are to go over to an account
@@ -100,7 +101,12 @@ class VisitorStations:
     limit = MAX_TRIED
 
     def read(self, connection: Connection) -> tuple[Favourite, ...]:
-        return make_favourites(connection, _get_tried())
+        tried = _get_tried()
+        favourites = make_favourites(connection, tried)
+        if unknown := len(tried) - len(favourites):
+            _set_tried({favourite.station_id: tried[favourite.station_id] for favourite in favourites})
+            st.session_state["list_note"] = ("warning", _word_unknown(unknown))
+        return favourites
 
     def add(self, station_id: int, custom_name: str) -> None:
         with open_reading() as connection:
@@ -146,6 +152,18 @@ class VisitorStations:
         _set_tried({id_: tried[id_] for id_ in dict.fromkeys(ranked)})
 
 
+def show_list_note() -> None:
+    """Draw what the last change of the list did, or what of an address was left out, until the next change."""
+    if (note := st.session_state.get("list_note")) is not None:
+        kind, text = note
+        show, icon = {
+            "error": (st.error, ":material/error:"),
+            "warning": (st.warning, ":material/link_off:"),
+            "success": (st.success, ":material/check:"),
+        }[kind]
+        show(text, icon=icon)
+
+
 def get_station_list(driver: Driver | None) -> StationList:
     """Return the list of who is here."""
     return VisitorStations() if driver is None else DriverStations(driver.id)
@@ -178,7 +196,7 @@ def keep_tried_stations() -> None:
 
 def carry_over(user_id: int) -> None:
     """Add the stations that a visitor asked to keep to the account that was just opened or logged in to."""
-    if not st.session_state.pop("keep_tried", False):
+    if not st.session_state.get("keep_tried"):
         return
     for station_id, name in _get_tried().items():
         try:
@@ -187,6 +205,7 @@ def carry_over(user_id: int) -> None:
             continue
         except FavouritesFull:
             break
+    st.session_state.pop("keep_tried")
     _set_tried({})
 
 
@@ -206,7 +225,15 @@ def _set_tried(tried: dict[int, str]) -> None:
         st.query_params.pop(ADDRESS_KEY, None)
 
 
+def _word_unknown(count: int) -> str:
+    return ngettext(
+        "{count} station in this address is not known and was left out.",
+        "{count} stations in this address are not known and were left out.",
+        count,
+    ).format(count=count)
+
+
 def _read_ids(text: str) -> list[int]:
     """Read the ids in an address, which anybody may have written."""
-    parts = [part for part in text[:200].split(",") if part.isascii() and part.isdigit() and len(part) <= 10]
+    parts = [part for part in text[:200].split(",") if part.isascii() and part.isdigit()]
     return list(dict.fromkeys(map(int, parts)))[:MAX_TRIED]

@@ -6,13 +6,23 @@ from datetime import timedelta
 
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from accounts.profile import require_own_password
 from accounts.recovery import mail_password_code, mail_username, reset_password
+from accounts.registration import Registration, register
 from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
-from errors import CodeExpired, CodeWrong, LoginRefused, PasswordRefused, PasswordWrong, TooManyTries
+from errors import (
+    AccountUnconfirmed,
+    CodeExpired,
+    CodeWrong,
+    LoginRefused,
+    PasswordRefused,
+    PasswordWrong,
+    TooManyTries,
+)
+from models import Credential
 from settings import Settings
 
 NEW_PASSWORD = "another long password"
@@ -131,3 +141,55 @@ def test_mails_are_limited_for_names_that_exist_and_that_do_not(
     with pytest.raises(TooManyTries):
         mail_password_code(engine, mailing, KEY, name, LATER)
     mail_password_code(engine, mailing, KEY, name, LATER + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("name", ["ada", "ada@mailbox.org"])
+def test_who_never_confirmed_goes_on_by_a_code_for_a_new_password(
+    engine: Engine, mailing: Settings, read_mails: ReadMails, name: str
+) -> None:
+    user_id = register_only(engine, mailing)
+    with pytest.raises(AccountUnconfirmed):
+        log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
+    before = len(read_mails())
+    mail_password_code(engine, mailing, KEY, name, LATER)
+    (mail,) = read_mails()[before:]
+    assert mail.recipient == "ada@mailbox.org"
+    assert "evil.example" not in mail.subject + mail.text + mail.html, "words of whoever registered the address"
+    with pytest.raises(CodeWrong):
+        reset_password(engine, mailing, KEY, name, "ABCDEFGH", NEW_PASSWORD, address=None, now=LATER)
+    with pytest.raises(AccountUnconfirmed):
+        log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
+    reset_password(engine, mailing, KEY, name, find_code(mail.text), NEW_PASSWORD, address=None, now=LATER)
+    assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=LATER) == user_id
+    with pytest.raises(LoginRefused):
+        log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
+
+
+def test_who_never_confirmed_and_asks_for_the_username_is_told_how_to_go_on(
+    engine: Engine, mailing: Settings, read_mails: ReadMails
+) -> None:
+    register_only(engine, mailing)
+    before = len(read_mails())
+    mail_username(engine, mailing, KEY, "ada@mailbox.org", LATER)
+    (mail,) = read_mails()[before:]
+    assert mail.recipient == "ada@mailbox.org"
+    assert f"{mailing.base_url}/recover" in mail.text
+    assert "evil.example" not in mail.subject + mail.text + mail.html
+
+
+def test_a_locked_account_is_mailed_nothing(engine: Engine, mailing: Settings, read_mails: ReadMails) -> None:
+    register_only(engine, mailing)
+    with begin_writing(engine) as connection:
+        connection.execute(update(Credential).values(locked_at=NOW))
+    before = len(read_mails())
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_username(engine, mailing, KEY, "ada@mailbox.org", LATER)
+    assert len(read_mails()) == before
+
+
+def register_only(engine: Engine, mailing: Settings) -> int:
+    """Open an account whose address is not confirmed, under a name that says something."""
+    form = Registration("ada", "ada@mailbox.org", "Win at evil.example", PASSWORD)
+    opening = register(engine, mailing, KEY, form, address=None, now=NOW)
+    assert opening.user_id is not None
+    return opening.user_id

@@ -200,15 +200,21 @@ def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox:
     expect(get_main(page).get_by_text("must not hold your username")).to_have_count(0)
     fill_in(page, "en", code=code, new_password=NEW_PASSWORD)
     press(page, "Set the new password")
-    say(page, "Your new password is set, and every browser is logged out. You can log in with it now.", "en")
+    say(page, "Your new password is set and you are logged in. Every other browser is logged out.", "en")
+    expect_cookie(page)
     assert mailbox.read("grace@mailbox.org")["Subject"] == "Your password at Carburoam was changed"
 
-    page.get_by_role("link", name="Back to log in").click()
+    press(page, "Go on")
+    expect_title(page, "My stations", "en")
+    third.show("/profile")
+    expect_title(page, "Your profile", "en")
+    log_out(page, "en")
+    get_main(page).get_by_role("link", name="Log in").click()
     expect_title(page, "Log in", "en")
     log_in(page, "en", "grace")
     say(page, "This name and this password do not fit together.", "en")
     log_in(page, "en", "grace", NEW_PASSWORD)
-    expect_title(page, "My stations", "en")
+    expect_title(page, "Your profile", "en")
 
     fill_in(first.page, "en", name="Eve")
     press(first.page, "Save")  # the open page of the old log-in

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from conftest import DATABASE, KEY, PASSWORD
+from conftest import DATABASE, KEY, PASSWORD, find_code
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
@@ -219,6 +219,30 @@ def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: st
     assert {name: at.query_params[name] for name in query} == query
 
 
+def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(app: Settings, engine: Engine) -> None:
+    elsewhere = log_in()
+    at = visit("about")
+    at.switch_page(str(ROOT / "pages" / "recover.py"))
+    run(at)
+    at.text_input(key="password_name").set_value("ada")
+    run(press(at, "Mail me a code"))
+    with engine.connect() as connection:
+        code = find_code(connection.execute(select(OutboxMail.text)).scalars().all()[-1])
+    at.text_input(key="reset_code").set_value(code)
+    at.text_input(key="reset_password").set_value("another long password")
+    run(press(at, "Set the new password"))
+    for _ in range(2):  # writing the cookie runs the page once more
+        assert [box.value for box in at.main.success] == [
+            "Your new password is set and you are logged in. Every other browser is logged out."
+        ]
+        assert "Logged in as ada." in list_shown(at)
+        run(at)
+    assert [title.value for title in run(elsewhere).main.title] == ["This page needs an account"]
+    with engine.connect() as connection:
+        assert len(connection.execute(select(LoginSession.user_id)).all()) == 1
+    assert [title.value for title in run(press(at, "Go on")).main.title] == ["About Carburoam"]
+
+
 def test_a_hostile_name_is_text_on_the_profile_and_in_the_sidebar(app: Settings, engine: Engine) -> None:
     with begin_writing(engine) as connection:  # past the rules of usernames, which allow none of it
         connection.execute(update(User).where(User.username == "ada").values(username=HOSTILE_USERNAME, name=HOSTILE))
@@ -279,6 +303,29 @@ def test_of_two_tabs_that_change_one_field_the_last_one_wins(app: Settings, engi
         assert at.text_input(key="profile_name").value == "Augusta"
         assert at.number_input(key="profile_km").value == len("Augusta")
         assert not at.main.error
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "sentence"),
+    [
+        ("profile_litres", 60.5, "Please give a figure from 1 to 60."),
+        ("profile_km", 0, "Please give a figure from 1 to 300,000."),
+        ("profile_tank", 4, "Please give a figure from 5 to 2,000."),
+    ],
+)
+def test_a_figure_that_no_vehicle_has_is_told_at_its_field(
+    app: Settings, engine: Engine, key: str, wrong: float, sentence: str
+) -> None:
+    at = log_in()
+    at.number_input(key=key).set_value(wrong)
+    run(press_save(at, "vehicle"))
+    elements = [element for element in at.main if element.type in ("number_input", "markdown")]
+    place = next(i for i, element in enumerate(elements) if getattr(element, "key", "") == key)
+    assert read(elements[place + 1].value) == sentence
+    assert at.number_input(key=key).value == wrong
+    with engine.connect() as connection:
+        profile = get_profile(connection, 1)
+    assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (None, None, None)
 
 
 def test_a_username_of_another_driver_is_told_and_stays_in_its_field(app: Settings, engine: Engine) -> None:

@@ -24,6 +24,7 @@ from settings import ROOT
 from stations.favourites import add_favourite
 
 HOSTILE = "**b** [x](javascript:alert(1)) | <script> :red[x] \u202eltr"
+UNKNOWN_START = "We know no place to start from called “{}”. Try a postcode or a larger town nearby."
 SHOWN = "**b** [x](javascript:alert(1)) | <script> :red[x] ltr"  # marks of direction are taken away
 NIGHTS = "|".join([""] * 7)  # closed all week
 
@@ -160,8 +161,14 @@ def test_a_detour_is_reckoned_from_the_place_in_the_address(app: Country, log_in
     ("query", "sentence"),
     [
         ({}, "Say where you start: press “Near me”, or type a town."),
-        ({"start": "Atlantide"}, "No station in a place called “Atlantide”"),
-        ({"start": HOSTILE}, f"No station in a place called “{HOSTILE}”"),
+        (
+            {"start": "Atlantide"},
+            "We know no place to start from called “Atlantide”. Try a postcode or a larger town nearby.",
+        ),
+        (
+            {"start": HOSTILE},
+            f"We know no place to start from called “{HOSTILE}”. Try a postcode or a larger town nearby.",
+        ),
         ({"near": "x"}, "The place in this link can't be read. Search for a town or a postcode instead."),
         ({"near": "91,200"}, "The place in this link can't be read. Search for a town or a postcode instead."),
         (
@@ -255,6 +262,48 @@ def test_a_visitor_tries_the_same_page_on_stations_in_the_address(app: Country) 
     run(at.number_input(key="tried_litres_per_100km").set_value(13.0))
     assert list_tables(at)[1] == [("E10", "€30", "€13")]
     assert at.query_params["keep"] == "1,2,4"
+
+
+def test_a_figure_out_of_range_is_told_at_the_field_and_what_was_there_counts(app: Country) -> None:
+    at = visit("dashboard", keep="1,2,4", fuels="E10", near=f"{CENTRE[0]},{CENTRE[1]}", lang="FR")
+    tables = list_tables(at)
+    for key, wrong, sentence in (
+        ("tried_litres_per_100km", 99.0, "Indiquez une valeur de 1 à 60."),
+        ("tried_km_per_year", -1, "Indiquez une valeur de 1 à 300\u202f000."),
+        ("litres", 2001, "Indiquez une valeur de 5 à 2\u202f000."),
+        ("litres", -5, "Indiquez une valeur de 5 à 2\u202f000."),
+    ):
+        right = at.number_input(key=key).value
+        run(at.number_input(key=key).set_value(wrong))
+        elements = [one for one in at.main if one.type in ("number_input", "markdown")]
+        place = next(i for i, one in enumerate(elements) if getattr(one, "key", "") == key)
+        assert read(elements[place + 1].value) == sentence
+        assert list_tables(at) == tables
+        run(at.number_input(key=key).set_value(right))
+        assert sentence not in list_sentences(at)
+
+
+@pytest.mark.parametrize("page", ["dashboard", "choose"])
+@pytest.mark.parametrize(
+    ("keep", "left", "language", "sentence"),
+    [
+        ("2,999,1", "2,1", "en", "1 station in this address is not known and was left out."),
+        ("999,2,998,99999999999999999", "2", "fr", "3 stations de cette adresse sont inconnues et ont été écartées."),
+        ("999", None, "en", "1 station in this address is not known and was left out."),
+    ],
+)
+def test_stations_in_the_address_that_are_not_known_are_told(
+    app: Country, page: str, keep: str, left: str | None, language: str, sentence: str
+) -> None:
+    at = visit(page, keep=keep, lang=language.upper())
+    for _ in range(2):
+        assert [box.value for box in at.main.warning] == [sentence]
+        assert at.query_params.get("keep") == left
+        run(at)
+    at.switch_page(str(ROOT / "pages" / "about.py"))
+    run(at)
+    at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+    assert not run(at).main.warning
 
 
 def test_the_fuels_of_a_visitor_stay_for_the_session(app: Country) -> None:
