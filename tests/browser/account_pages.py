@@ -1,23 +1,27 @@
-"""The pages of accounts, one after the other as a visitor and a driver see them."""
+"""The pages of accounts and the own stations, one after the other as a visitor and a driver see them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from browser.app_process import App
 from browser.catalogue import translate
-from browser.mail_server import add_driver, expect_cookie, expect_title, fill_in, log_in, press, say
-from browser.visit import Look, Open, Visit, open_visit, settle
+from browser.feeds import EAST, OUTSIDE, WEST
+from browser.mail_server import add_driver, expect_cookie, expect_title, fill_in, keep_stations, log_in, press, say
+from browser.visit import Look, Open, Visit, get_main, get_table, open_visit, settle
 
 TABS = ("About you", "Vehicle", "Access", "Your data")
+OWN = (WEST, EAST, OUTSIDE)
+START = "start=gueret"  # of the detours
+TRIED = f"/dashboard?keep={','.join(str(station.id) for station in OWN)}&fuels=E10"
 
 
 def log_in_once(browser: Browser, app: App) -> dict[str, Any]:
-    """Open an account, log in, and return what a browser keeps of it, for the `storage_state` of other visits."""
-    add_driver(app, "marguerite", language="fr")
+    """Open an account that keeps stations, log in, and return what a browser has, as the `storage_state` of visits."""
+    keep_stations(app, add_driver(app, "marguerite", language="fr"), OWN)
     seen = open_visit(browser, app.url, Look())
     seen.open("/login")
     log_in(seen.page, "fr", "marguerite", is_lasting=True)
@@ -63,6 +67,12 @@ def walk_as_visitor(app: App, visit: Open, look: Look) -> Iterator[tuple[Visit, 
     seen.show("/privacy")
     expect_title(page, "What is kept about you, and why", language)
     yield seen, "visitor"
+    seen.show("/dashboard")
+    expect_own_stations(page, language, count=0)
+    yield seen, "empty"
+    seen.open(f"{TRIED}&{START}")  # anew: a session that has begun goes by its own stations
+    expect_own_stations(page, language, count=len(OWN))
+    yield seen, "tried"
 
 
 def walk_as_driver(app: App, visit: Open, look: Look, logged_in: dict[str, Any]) -> Iterator[tuple[Visit, str]]:
@@ -88,6 +98,21 @@ def walk_as_driver(app: App, visit: Open, look: Look, logged_in: dict[str, Any])
     press(page, translate("Change the address", language))
     say(page, "This is not an e-mail address.", language)
     yield seen, "access-wrong"
+    seen.show(f"/?{START}")
+    expect_own_stations(page, language, count=len(OWN))
+    yield seen, "kept"
+
+
+def expect_own_stations(page: Page, language: str, *, count: int) -> None:
+    """Wait for the page of the own stations with so many of them, and for the detours to them."""
+    expect_title(page, "My stations", language)
+    tables = get_main(page).get_by_test_id("stTable")
+    if count == 0:
+        expect(tables).to_have_count(0)
+        return
+    expect(get_table(page).locator("tbody tr")).to_have_count(count)
+    expect(get_main(page).get_by_text(translate("nearest", language), exact=True)).to_be_visible()
+    settle(page)
 
 
 def open_tab(page: Page, english: str, language: str) -> None:

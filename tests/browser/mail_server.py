@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -20,9 +20,11 @@ from accounts.registration import Registration, register
 from browser import app_process
 from browser.app_process import App, find_free_port, make_environment, run_app, wait_until
 from browser.catalogue import translate
+from browser.feeds import KnownStation
 from browser.visit import get_main, settle
-from db import open_engine
+from db import begin_writing, open_engine
 from settings import Settings
+from stations.favourites import add_favourite
 
 PASSWORD = "correct horse battery"
 COOKIE = "carburoam_login"
@@ -111,6 +113,15 @@ def add_driver(app: App, username: str, *, language: str = "fr") -> int:
     engine.dispose()
     assert opening.user_id is not None
     return opening.user_id
+
+
+def keep_stations(app: App, user_id: int, stations: Iterable[KnownStation]) -> None:
+    """Keep stations for a driver in the database of the app, past its pages, each under the name that is offered."""
+    engine = open_engine(Settings(state_dir=app.state_dir).database)
+    with begin_writing(engine) as connection:
+        for station in stations:
+            add_favourite(connection, user_id, station.id, "", datetime.now(UTC))
+    engine.dispose()
 
 
 def get_field(page: Page, label: str) -> Locator:

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from browser.account_pages import walk_as_driver, walk_as_visitor
+from browser.admin_pages import walk_as_admin
 from browser.app_process import App
 from browser.feeds import EAST, WEST
 from browser.visit import Look, Open, expect_answer, expect_station, get_main, get_pill, get_table, settle
@@ -59,6 +60,13 @@ def test_axe_finds_nothing_serious_on_the_pages_of_accounts(
     look = Look(theme=theme)
     walks = (walk_as_visitor(app, visit, look), walk_as_driver(app, visit, look, logged_in))
     found = [f"{name}: {violation}" for seen, name in chain(*walks) for violation in find_violations(seen.page)]
+    assert found == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_admins_page(app: App, visit: Open, theme: str) -> None:
+    walk = walk_as_admin(app, visit, Look(theme=theme), "fr")
+    found = [f"{name}: {violation}" for seen, name in walk for violation in find_violations(seen.page)]
     assert found == []
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 
-from browser.app_process import App, make_environment, run_app, wait_until
-from browser.catalogue import translate
-from browser.mail_server import PASSWORD, add_driver, expect_cookie, expect_title, log_in, press
+from browser.admin_pages import find_account, grant, log_in_at, open_section, walk_as_admin
+from browser.app_process import App, run_app, wait_until
+from browser.mail_server import PASSWORD, add_driver, expect_title, press
 from browser.test_looks import expect_sound_layout
-from browser.visit import Look, Open, Visit, get_main, settle
-from settings import ROOT
+from browser.visit import Look, Open, get_main
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +22,6 @@ def admin_app(browser: Browser, known_feed: Path, tmp_path_factory: pytest.TempP
     """An application of its own: its drivers are locked and its runs counted."""
     with run_app(tmp_path_factory.mktemp("admin"), str(known_feed)) as app:
         yield app
-
-
-def grant(app: App, email: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "accounts.admin", "grant", email],
-        cwd=ROOT,
-        env=make_environment(app.state_dir, ""),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def log_in_at(visit: Open, app: App, name: str, look: Look) -> Visit:
-    seen = visit(app, "/login", look)
-    log_in(seen.page, look.language, name)
-    expect_title(seen.page, "My stations", look.language)
-    expect_cookie(seen.page)
-    return seen
-
-
-def open_section(page: Page, english: str, language: str) -> None:
-    settle(page)
-    get_main(page).get_by_role("radio", name=translate(english, language), exact=True).click()
-    settle(page)
 
 
 def confirm(page: Page, first: str, second: str) -> None:
@@ -91,10 +62,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     expect(get_main(page).get_by_test_id("stTable").get_by_text("unchanged")).to_be_visible()
 
     open_section(page, "People", "en")
-    search = get_main(page).get_by_label("Part of a username or an e-mail address", exact=True)
-    search.fill("bob@")
-    search.press("Enter")
-    settle(page)
+    find_account(page, "bob@", "en")
     confirm(page, "Lock", "Yes, lock it")
     expect(get_main(page).get_by_text("The account is locked.")).to_be_visible()
     bob.page.reload()
@@ -123,13 +91,6 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
 
 @pytest.mark.parametrize(("width", "theme", "language"), [(1280, "light", "en"), (390, "dark", "fr")])
 def test_its_sections_fit(admin_app: App, visit: Open, width: int, theme: str, language: str) -> None:
-    if not admin_app.query("SELECT 1 FROM users WHERE username = 'grace'"):
-        add_driver(admin_app, "grace", language="fr")
-        assert grant(admin_app, "grace@mailbox.org").returncode == 0
-    seen = log_in_at(visit, admin_app, "grace", Look(width, theme, "fr"))
-    seen.open(f"/admin?lang={language.upper()}")
-    expect_title(seen.page, "Administration", language)
-    for section in ("Loads", "Outputs", "People", "Data", "Database", "Audit"):
-        open_section(seen.page, section, language)
+    for seen, section in walk_as_admin(admin_app, visit, Look(width, theme, "fr"), language):
         expect_sound_layout(seen.page)
-        seen.keep_screenshot(f"admin-{section.lower()}-{width}-{theme}", whole=True)
+        seen.keep_screenshot(f"admin-{section}-{width}-{theme}", whole=True)

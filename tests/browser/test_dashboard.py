@@ -7,15 +7,13 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from browser.account_pages import START, TRIED
 from browser.app_process import App
 from browser.catalogue import find_foreign, read_page, translate
-from browser.feeds import EAST, OUTSIDE, WEST
 from browser.mail_server import PASSWORD, expect_cookie, expect_title, fill_in, press
 from browser.test_accessibility import find_violations
 from browser.test_looks import expect_sound_layout
 from browser.visit import Look, Open, Visit, expect_query, get_main, get_table, read_query, settle
-
-TRIED = f"/dashboard?keep={WEST.id},{EAST.id},{OUTSIDE.id}&fuels=E10"
 
 
 def look(seen: Visit, name: str) -> None:
@@ -77,7 +75,7 @@ def test_try_keep_and_come_back(app: App, visit: Open) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_on_a_desk(app: App, visit: Open, theme: str) -> None:
-    seen = visit(app, f"{TRIED}&start=gueret&lang=EN", Look(1280, theme, "en"))
+    seen = visit(app, f"{TRIED}&{START}&lang=EN", Look(1280, theme, "en"))
     page = seen.page
     expect_title(page, "My stations", "en")
     expect(get_main(page).get_by_text("nearest", exact=True)).to_be_visible()
