@@ -15,7 +15,7 @@ from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
 from ui.reading import get_engine, get_settings, get_starter
-from ui.sidebar import choose_language, show_driver, show_logo, show_sidebar_foot
+from ui.sidebar import choose_language, have_timer, show_driver, show_logo, show_sidebar_foot
 from ui.station_list import show_tried_in_address
 from ui.texts import _, get_language, hold_language
 
@@ -29,6 +29,8 @@ st.html(
     " [data-testid='InputInstructions'] { display: none }</style>"
 )
 show_logo()
+with st.sidebar:
+    have_timer()
 try:
     get_engine()
     get_starter().ensure_running(get_settings())

@@ -75,11 +75,10 @@ def show_sidebar_foot(freshness: Freshness | None) -> None:
             f":small[[{official}]({FEED_PAGE}) · [Licence Ouverte 2.0]"
             f"(https://www.etalab.gouv.fr/licence-ouverte-open-licence/) · Carburoam {VERSION}]"
         )
-        _have_timer()
 
 
 @st.fragment(run_every=TIMER_SECONDS)
-def _have_timer() -> None:
+def have_timer() -> None:
     """Draw nothing: that there is a timer counts.
 
     When a tab's server is gone, the browser connects to the next one, which knows nothing of the tab: the first press
