@@ -17,7 +17,7 @@ from ui.own_stations import read_favourites, show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_map import show_place_map
-from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
+from ui.station_view import describe_place, read_station_id, show_hours, show_opening, show_prices, show_services
 from ui.texts import _
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     with open_reading() as connection:
         figures = list_national_figures(connection)
         try:
-            station = get_station(connection, read_station_id())
+            station = get_station(connection, read_station_id("id"))
         except StationUnknown:
             station = None
         prices = list_station_prices(connection, station.id, figures) if station is not None else ()
@@ -68,11 +68,6 @@ def main() -> None:
             icon=":material/directions:",
             width="stretch",
         )
-
-
-def read_station_id() -> int:
-    text = st.query_params.get("id", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
 
 
 main()

@@ -30,6 +30,8 @@ from ui.saving import word_not_saved
 from ui.station_list import MAX_TRIED, StationList, get_station_list, keep_tried_stations, show_list_note
 from ui.texts import _, ngettext
 
+SHOWN_KEY = "show"  # the station that is open in a dialog, in the address
+
 
 def read_favourites() -> tuple[StationList, tuple[Favourite, ...]]:
     """Return the list of who is here and what is in it."""
@@ -96,8 +98,13 @@ def show_own_stations(
 
 
 def open_station(station_id: int) -> None:
-    """Let the page open a station in a dialog."""
-    st.session_state["open_station"] = station_id
+    """Let the page open a station in a dialog; it stands in the address, so that the browser's Back closes it."""
+    st.query_params[SHOWN_KEY] = str(station_id)
+
+
+def close_station() -> None:
+    """Let no station be open in a dialog."""
+    st.query_params.pop(SHOWN_KEY, None)
 
 
 def word_favourite_error(error: CarburoamError) -> str:
@@ -215,7 +222,7 @@ def _add(station_id: int, key: str, where: str) -> None:
         with saving():
             get_station_list(get_driver()).add(station_id, st.session_state[key])
     except (FavouriteError, NotSaved, StationUnknown) as error:
-        _say_what_is_wrong(station_id, where, error)
+        _say_what_is_wrong(where, error)
         return
     _note(_("The station is in your list."))
 
@@ -225,7 +232,7 @@ def _rename(station_id: int, key: str, where: str) -> None:
         with saving():
             get_station_list(get_driver()).rename(station_id, st.session_state[key])
     except (FavouriteError, NotSaved) as error:
-        _say_what_is_wrong(station_id, where, error)
+        _say_what_is_wrong(where, error)
         return
     _note(_("The new name is saved."))
     del st.session_state[key]
@@ -236,7 +243,7 @@ def _remove(station_id: int, where: str) -> None:
         with saving():
             removed = get_station_list(get_driver()).remove(station_id)
     except (FavouriteError, NotSaved) as error:
-        _say_what_is_wrong(station_id, where, error)
+        _say_what_is_wrong(where, error)
         return
     _note(None)
     # Whose it was: another driver may log in to this window before it is undone.
@@ -293,17 +300,15 @@ def _note(text: str | None) -> None:
     """Remember what a change did, for the section; the page is to be drawn again, and a dialog closed."""
     st.session_state.pop("removed_station", None)
     st.session_state["list_note"] = None if text is None else ("success", text)
-    st.session_state["list_changed"] = True
+    close_station()
 
 
-def _say_what_is_wrong(station_id: int, where: str, error: CarburoamError) -> None:
-    """Let the form say it; a dialog is opened again for that where the whole page is drawn."""
+def _say_what_is_wrong(where: str, error: CarburoamError) -> None:
+    """Let the form say it, or the section of one's own where it has none."""
     if where == "own":
         _say_in_section(error)
         return
     st.session_state[f"{where}_error"] = word_favourite_error(error)
-    if where == "dialog":
-        open_station(station_id)
 
 
 def _say_in_section(error: CarburoamError) -> None:

@@ -16,31 +16,28 @@ from stations.favourites import Favourite
 from ui.access import PAGES
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from
-from ui.own_stations import show_add_form
+from ui.own_stations import SHOWN_KEY, close_station, show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
-from ui.station_view import describe_place, show_hours, show_opening, show_prices, show_services
+from ui.station_view import describe_place, read_station_id, show_hours, show_opening, show_prices, show_services
 from ui.texts import _
 
 
 def show_asked_station(
     freshness: Freshness, figures: Mapping[int, NationalFigure], favourites: Sequence[Favourite]
 ) -> None:
-    """Open the dialog of the station that was just clicked on; once, so that closing it is the end of it."""
-    st.session_state.pop("list_changed", None)
-    station_id = st.session_state.pop("open_station", None)
-    if station_id is None:
+    """Draw the dialog of the station that the address says is open."""
+    if SHOWN_KEY not in st.query_params:
         return
     with open_reading() as connection:
         try:
-            station = get_station(connection, station_id)
+            station = get_station(connection, read_station_id(SHOWN_KEY))
         except StationUnknown:
-            st.dialog(_("This station is not known"))(_show_unknown)()
+            st.dialog(_("This station is not known"), on_dismiss=close_station)(_show_unknown)()
             return
         prices = list_station_prices(connection, station.id, figures)
-    st.dialog(escape(name_station(station.address, station.town)), width="medium")(_show_station)(
-        station, prices, freshness, favourites
-    )
+    title = escape(name_station(station.address, station.town))
+    st.dialog(title, width="medium", on_dismiss=close_station)(_show_station)(station, prices, freshness, favourites)
 
 
 def _show_unknown() -> None:
@@ -51,8 +48,7 @@ def _show_station(
     station: StationDetails, prices: tuple[FuelRow, ...], freshness: Freshness, favourites: Sequence[Favourite]
 ) -> None:
     """Draw the inside of the dialog, which runs again by itself when something in it is used."""
-    st.session_state.pop("open_station", None)
-    if st.session_state.pop("list_changed", False):
+    if SHOWN_KEY not in st.query_params:  # what was done in it closes it, and changes the page
         st.rerun()
     now = datetime.now(UTC)
     st.markdown(describe_place(station))

@@ -28,6 +28,12 @@ from ui.tables import show_table
 from ui.texts import _
 
 
+def read_station_id(name: str) -> int:
+    """Return the id in the address under that name; 0, which no station has, for what is no id."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+
+
 def describe_place(station: StationDetails) -> str:
     """Say where the station lies: its town and road, after its brand and name as far as these are known."""
     texts = [station.brand, station.name if make_town_key(station.name) != make_town_key(station.brand) else ""]

@@ -68,11 +68,13 @@ def test_a_station_is_chosen_on_the_map_and_kept(app: App, visit: Open, shape: L
     look(seen, "one")
 
     # On the map it lies on top, under its own name; a second click on the same station opens it again.
-    for _ in range(2):
+    for close in (lambda: page.keyboard.press("Escape"), page.go_back):
         click_on_map(seen, WEST, GUERET, 2, NAME)
         expect(get_dialog(page).get_by_text(NAME)).to_be_visible()
-        page.keyboard.press("Escape")
+        expect_query(page, q="gueret", show=str(WEST.id))
+        close()
         expect(get_dialog(page)).to_have_count(0)
+        expect_query(page, q="gueret", show=None)
     # What runs the page again doesn't open it, and a filter leaves the map where it was moved to.
     page.mouse.move(0, 0)
     get_pill(page, "Gazole").click()
