@@ -110,7 +110,7 @@ async def _measure(
 def list_choices(engine: Engine) -> Choices:
     """Return the towns with the most stations, and stations from all over the country."""
     with engine.connect() as connection:
-        towns = select(Station.town).group_by(Station.town_key).order_by(func.count().desc()).limit(200)
+        towns = select(func.min(Station.town)).group_by(Station.town_key).order_by(func.count().desc()).limit(200)
         stations = connection.scalars(select(Station.id).order_by(Station.id)).all()
         return Choices(connection.scalars(towns).all(), stations[:: len(stations) // 500 + 1])
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from conftest import DATABASE
 from filelock import FileLock
 from plain_reader import read_plainly, read_stored
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from web_server import (
     Answer,
     Behaviour,
@@ -809,6 +810,15 @@ def test_brands_that_cant_be_loaded_leave_the_former_and_are_one_line(
     assert list_runs(engine) == []
 
 
+NO_ROOM = {
+    "sqlite": ["CREATE TRIGGER no_room BEFORE INSERT ON brand_state BEGIN SELECT RAISE(ABORT, 'disk full'); END"],
+    "postgresql": [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''disk full''; END'",
+        "CREATE TRIGGER no_room BEFORE INSERT ON brand_state EXECUTE FUNCTION refuse()",
+    ],
+}
+
+
 def test_brands_that_break_while_they_are_stored_leave_the_former(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -817,10 +827,9 @@ def test_brands_that_break_while_they_are_stored_leave_the_former(
     before = dump(engine)
     (tmp_path / "list").write_bytes(BRAND_TABLE)
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER full BEFORE INSERT ON brand_state BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-        )
-    with pytest.raises(IntegrityError, match="disk full"):
+        for statement in NO_ROOM[DATABASE]:
+            connection.exec_driver_sql(statement)
+    with pytest.raises(DBAPIError, match="disk full"):
         load_brands(engine, str(tmp_path / "list"), now=LATER)
     assert dump(engine) == before
 

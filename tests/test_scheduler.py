@@ -753,7 +753,7 @@ def test_a_feed_that_never_answers_gives_way_to_the_sample_until_it_does(
 def test_a_sample_that_had_to_wait_for_the_real_feed_leaves_no_trace(engine: Engine, settings: Settings) -> None:
     reports: list[etl.LoadReport | None] = []
     sample = threading.Thread(target=lambda: reports.append(etl.load_sample(engine, NOW)))
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, "feed") as connection:
         sample.start()
         sample.join(0.5)
         connection.execute(insert(Station).values(STATION))
@@ -870,6 +870,7 @@ def test_children_that_die_young_are_followed_by_others_ever_more_rarely(
         assert starter.ensure_running(refused)
         assert len(list_outputs(settings, "stderr")) == count
         children.wait_for_end()
+        starter._process.wait(30)  # the starter's own thread may hear of the end later
         assert [starter.ensure_running(refused) for _ in range(5)] == [False] * 5
         pause = START_PAUSE_SECONDS * 2 ** (count - 1)
         clock.seconds += pause - 0.1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import DATABASE
 from pydantic import SecretStr, ValidationError
 
 from errors import SettingRefused
@@ -22,6 +23,7 @@ class Rule(NamedTuple):
     bad: dict[str, str]
 
 
+NAMES_THE_DATABASE = pytest.mark.skipif(DATABASE != "sqlite", reason="on PostgreSQL the tests name every database")
 TILES = "https://tiles.example/{z}/{x}/{y}.png"
 POSTGRESQL = "postgresql+psycopg://me:secret@db/carburoam"
 NO_TILES = ["http://tiles.example/{z}/{x}/{y}.png", "https://tiles.example/{z}/{x}.png", "tiles"]
@@ -144,13 +146,17 @@ def test_the_file_is_the_one_in_the_project_wherever_it_is_started(tmp_path: Pat
     assert done.stdout.strip() == str(ROOT / ".env")
 
 
-def test_the_database_and_the_small_files_are_in_the_state_dir(tmp_path: Path) -> None:
+@NAMES_THE_DATABASE
+def test_the_database_is_in_the_state_dir_unless_another_is_named(tmp_path: Path) -> None:
+    assert Settings(state_dir=tmp_path).database == f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    assert Settings(state_dir=tmp_path, database_url="sqlite://").database == "sqlite://"
+
+
+def test_the_small_files_are_in_the_state_dir(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path)
-    assert settings.database == f"sqlite:///{tmp_path / 'db.sqlite3'}"
     assert settings.pid_file == tmp_path / "pid.txt"
     assert settings.lastjob_file == tmp_path / "lastjob.txt"
     assert settings.outputs_dir == tmp_path / "outputs"
-    assert Settings(state_dir=tmp_path, database_url="sqlite://").database == "sqlite://"
 
 
 def test_a_relative_state_dir_does_not_move_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +172,7 @@ def test_the_public_feeds_are_loaded_unless_another_is_named() -> None:
     assert Settings(feed_url="/a/feed.zip").feeds == ("/a/feed.zip",)
 
 
+@NAMES_THE_DATABASE
 def test_another_process_can_be_given_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(state_dir=tmp_path, feed_url="sample", refresh_seconds=60, contact="Élise", map_tiles=TILES)
     for name, value in settings.as_environment().items():
