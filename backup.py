@@ -21,7 +21,7 @@ def count_rows(connection: Connection) -> dict[str, int]:
     """Return the number of rows of each table, in one query."""
     counts = [select(literal(table.name), func.count()).select_from(table) for table in Base.metadata.sorted_tables]
     rows = connection.execute(union_all(*counts))
-    return dict(sorted(rows.tuples()))
+    return dict(sorted(rows.all()))
 
 
 def measure_size(connection: Connection) -> int:

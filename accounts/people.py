@@ -76,7 +76,7 @@ def count_followed(connection: Connection) -> dict[int, int]:
         .group_by(FollowedGasType.gastype_id)
         .order_by(func.count().desc(), FollowedGasType.gastype_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def find_accounts(connection: Connection, text: str) -> list[Account]:

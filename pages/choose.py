@@ -63,7 +63,7 @@ def main() -> None:
     with open_reading() as connection:
         facts = read_facts(connection, freshness.edition)
     with st.container(border=True):
-        show_place_box(_("Town, postcode or part of an address"), _("Lyon, 69003, rue de la Gare Bourges …"))
+        show_place_box(_("Town, postcode or part of an address"), _("Lyon, 69003, avenue de la Gare …"))
         choice = show_filters(facts, now)
     restore_place()
     show_refusal()

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
-from models import GasType, Price, Station, StockOut
+from models import GasType, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure
 from prices.medians import NearbyMedians
 from prices.nearby import RANKS, Rank, rank_price
@@ -26,8 +26,8 @@ class FavouritePrice:
 
     `to_dearest_milli_eur` (never above 0; None where there is no other to compare with) and `to_median_milli_eur`
     compare it with the dearest of the own stations and with the median within 10 km of this one; None where the price
-    can't be compared. `is_closed`: closed now, and
-    without an automat that sells all the same.
+    can't be compared. `is_closed`: closed now, and without an automat that sells all the same. `brand` is empty when
+    none is known.
     """
 
     station_id: int
@@ -42,6 +42,7 @@ class FavouritePrice:
     out_since: datetime | None
     is_out_for_good: bool
     is_closed: bool
+    brand: str = ""
     to_dearest_milli_eur: int | None = None
     to_median_milli_eur: int | None = None
     nearby_median_milli_eur: int | None = None
@@ -128,8 +129,10 @@ def _select_prices() -> Select[*tuple[Any, ...]]:
             StockOut.station_id.is_not(None).label("is_out"),
             StockOut.began_at,
             StockOut.is_permanent,
+            StationBrand.brand,
         )
         .select_from(Station)
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
         .outerjoin(GasType, GasType.id.in_(bindparam("fuel_ids", expanding=True)))
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
@@ -158,6 +161,7 @@ def _make_row(
         out_since=row.began_at,
         is_out_for_good=bool(row.is_permanent),
         is_closed=is_closed,
+        brand=row.brand or "",
         to_median_milli_eur=row.price - median if rank == "fresh" and median is not None else None,
         nearby_median_milli_eur=median,
     )

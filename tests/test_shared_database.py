@@ -67,7 +67,7 @@ def test_postgresql_knows_how_much_is_in_the_tables_that_a_load_fills(
     report = run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine, now=lambda: NOW)
     sizes = select(column("relname"), column("reltuples")).select_from(table("pg_class"))
     with engine.connect() as connection:
-        known = dict(connection.execute(sizes).tuples().all())  # -1: never counted
+        known = dict(connection.execute(sizes).all())  # -1: never counted
     assert (known["gas_types"], known["stations"]) == (len(FUEL_NAMES), report.stations_written)
     assert known["prices"] == report.prices_written
     assert known["stock_outs"] >= 0

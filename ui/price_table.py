@@ -133,8 +133,9 @@ def _write_own_price(row: FavouritePrice, _language: str) -> str:
 
 @lru_cache(maxsize=CACHED)
 def _write_own_station(row: FavouritePrice, age_from: datetime, _language: str) -> str:
-    # The name that is offered begins with the town.
-    facts = [] if row.custom_name.startswith(row.town) else [escape(row.town)]
+    facts = [escape(row.brand)] if row.brand else []
+    if not row.custom_name.startswith(row.town):  # as the name does that is offered
+        facts.append(escape(row.town))
     if row.updated_at is not None:
         facts.append(write_age(row.updated_at, age_from))
     lines = [write_station_link(row), f":small[{' · '.join(facts)}]"]

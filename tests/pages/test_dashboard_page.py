@@ -12,14 +12,14 @@ import pytest
 from conftest import KEY, PASSWORD, find_code
 from known_stations import CENTRE, E10, GAZOLE, add_price, add_station, add_stock_out
 from page_visit import Country, find_other_language, list_texts, load_country, read, run, run_app, visit
-from sqlalchemy import Connection, event, insert, select, update
+from sqlalchemy import Connection, delete, event, insert, select, update
 from streamlit.testing.v1 import AppTest
 
 from accounts.profile import change_fuels, change_vehicle
 from accounts.registration import Registration, register
 from accounts.sessions import open_session
 from db import begin_writing
-from models import CustomStation, OutboxMail, Station, User
+from models import CustomStation, OutboxMail, Station, StationBrand, User
 from settings import ROOT
 from stations.favourites import add_favourite
 
@@ -102,6 +102,19 @@ def test_a_driver_s_home_shows_the_own_stations_cheapest_first(app: Country, log
     assert "](/station?id=2&lang=EN)" in cells.iloc[0, 1]
     assert cells.iloc[0, 2].startswith("[Go there](https://www.google.com/maps/dir/?api=1&destination=46.0359")
     assert any(re.fullmatch(r"Last load: .* · newest report: .* \(Paris time\)", text) for text in list_sentences(at))
+
+
+def test_a_brand_stands_beside_the_town_as_text(app: Country, log_in: LogIn) -> None:
+    with begin_writing(app.engine) as connection:
+        for station_id, brand in ((1, HOSTILE), (2, "Esso")):
+            connection.execute(insert(StationBrand).values(station_id=station_id, brand=brand, brand_key="", name=""))
+    at = visit(session_id=log_in(1, 2, name="Home"))
+    assert [station for _, station, _ in list_tables(at)[0]] == [
+        "Home\nEsso · Guéret · 8 days ago",
+        f"Home\n{HOSTILE} · Guéret · 6 hours ago",
+    ]
+    with begin_writing(app.engine) as connection:
+        connection.execute(delete(StationBrand))
 
 
 def test_each_fuel_has_a_block_and_one_that_nobody_sells_says_so(app: Country, log_in: LogIn) -> None:

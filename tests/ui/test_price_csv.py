@@ -48,15 +48,16 @@ def _forget_language() -> None:
 
 
 def test_french_spreadsheets_get_semicolons_and_decimal_commas() -> None:
-    header, row = write("fr", make_row(is_closed=True)).splitlines()
-    assert header.split(";")[:5] == [
+    header, row = write("fr", make_row(is_closed=True, brand="Esso")).splitlines()
+    assert header.split(";")[:6] == [
         "Carburant",
         "Prix",
         "Écart à votre plus chère, c",
         "Écart à la médiane alentour, c",
         "Station",
+        "Marque",
     ]
-    assert row == "E10;1,739;-4,2;1,5;Home;Guéret;'=1+1;1000001;2026-03-10 13:05;fermée en ce moment"
+    assert row == "E10;1,739;-4,2;1,5;Home;Esso;Guéret;'=1+1;1000001;2026-03-10 13:05;fermée en ce moment"
 
 
 def test_english_ones_get_commas_and_points() -> None:
@@ -69,8 +70,8 @@ def test_english_ones_get_commas_and_points() -> None:
         to_median_milli_eur=None,
     )
     _, row, second = write("en", make_row(), out).splitlines()
-    assert row == "E10,1.739,-4.2,1.5,Home,Guéret,'=1+1,1000001,2026-03-10 13:05,"
-    assert second == 'E10,,,,"Home, sweet",Guéret,\'=1+1,1000001,,out of stock'
+    assert row == "E10,1.739,-4.2,1.5,Home,,Guéret,'=1+1,1000001,2026-03-10 13:05,"
+    assert second == 'E10,,,,"Home, sweet",,Guéret,\'=1+1,1000001,,out of stock'
 
 
 @pytest.mark.parametrize(
