@@ -40,7 +40,8 @@ ReadMails = Callable[[], list[Row[Any]]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if DATABASE != "postgresql":
+    hands_out = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if DATABASE != "postgresql" or hands_out:  # a cluster for each process that runs tests
         return
     running = run_cluster(**HASTY, max_connections="300")
     CLUSTER.append(running.__enter__())
