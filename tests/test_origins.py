@@ -44,17 +44,17 @@ def test_the_last_address_that_a_trusted_proxy_vouches_for_counts(
 @pytest.mark.parametrize(
     ("peer", "headers", "is_ours"),
     [
-        ("127.0.0.1", {"host", "user-agent"}, True),
-        ("127.8.8.8", set(), True),
-        ("::1", set(), True),
-        ("::ffff:127.0.0.1", set(), True),
-        ("127.0.0.1", {"x-forwarded-for"}, False),
-        ("127.0.0.1", {"x-forwarded-proto"}, False),
-        ("127.0.0.1", {"via"}, False),
-        ("10.0.0.1", set(), False),
-        ("", set(), False),
+        ("127.0.0.1", ("host", "user-agent"), True),
+        ("127.8.8.8", (), True),
+        ("::1", (), True),
+        ("::ffff:127.0.0.1", (), True),
+        ("127.0.0.1", ("x-forwarded-for",), False),
+        ("127.0.0.1", ("x-forwarded-proto",), False),
+        ("127.0.0.1", ("via",), False),
+        ("10.0.0.1", (), False),
+        ("", (), False),
     ],
     ids=str,
 )
-def test_a_program_of_this_machine_asks_through_no_proxy(peer: str, headers: set[str], is_ours: bool) -> None:
+def test_a_program_of_this_machine_asks_through_no_proxy(peer: str, headers: tuple[str, ...], is_ours: bool) -> None:
     assert is_from_this_machine(peer, headers) is is_ours
