@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import logging
 import subprocess
@@ -22,7 +23,8 @@ from sqlalchemy import Engine, select
 
 from bench.postgres_cluster import find_programs, run_cluster
 from bench.run import Line, Table
-from bench.server import run_server
+from bench.server import Server, run_server
+from bench.soak import PAUSE_SECONDS, SESSIONS, Notes, Plan, add_people, hold_sessions
 from bench.state import Feeds, find_feeds, open_database, open_state, prepare_load
 from db import prepare_database
 from models import FUEL_NAMES, Station
@@ -35,13 +37,14 @@ RATE = 20.0  # reads a second of the paced clients: a good third of what one cor
 PACED_SECONDS = 15.0  # without a load, and again after them
 LOADS = 6  # one after the other, the two snapshots in turn
 LOAD_RUNS = 3
+HELD_SECONDS = 20.0  # before the loads, once all sessions are there; and, at least, after them
 LIMIT_RATIO = 1.5
 
 MakeDatabase = Callable[[], str]  # gives the URL of a new one; empty: in the state dir
 
 
 def measure_api() -> Table:
-    """Measure both databases, or SQLite alone where PostgreSQL is not installed; takes about three minutes."""
+    """Measure both databases, or SQLite alone where PostgreSQL is not installed; takes about six minutes."""
     logging.getLogger("carburoam").setLevel(logging.ERROR)
     with TemporaryDirectory(prefix="carburoam-bench-") as name:
         folder = Path(name)
@@ -54,7 +57,8 @@ def measure_api() -> Table:
     return Table(
         f"API: /api/v1/stations within 10 km of random stations, 20 of them in an answer. Full: {CLIENTS} connections"
         f" for {FULL_SECONDS:g} s; paced: {RATE:g} a second for {PACED_SECONDS:g} s before and after {LOADS} loads"
-        f" and during them. Loads: elapsed, medians of {LOAD_RUNS}. {feeds.description}.{missing}",
+        f" and during them. Reruns: those of {SESSIONS} page sessions, each with an action about every"
+        f" {PAUSE_SECONDS:g} s. Loads: elapsed, medians of {LOAD_RUNS}. {feeds.description}.{missing}",
         lines,
     )
 
@@ -87,6 +91,7 @@ def _measure_database(kind: str, folder: Path, feeds: Feeds, make_database: Make
             before = read_paced(server.url, paths, lambda: time.sleep(PACED_SECONDS))
             during = read_paced(server.url, paths, lambda: _load_in_turn(settings, [feeds.next, feeds.first]))
             after = read_paced(server.url, paths, lambda: time.sleep(PACED_SECONDS))
+            held = asyncio.run(_hold_sessions(kind, server, engine, feeds))
     quiet = _find_percentile([*before, *after], 95)
     return [
         Line(f"{kind}: first load", median(first)),
@@ -106,7 +111,29 @@ def _measure_database(kind: str, folder: Path, feeds: Feeds, make_database: Make
             floor=quiet,
             limit=LIMIT_RATIO,
         ),
+        *held,
     ]
+
+
+async def _hold_sessions(kind: str, server: Server, engine: Engine, feeds: Feeds) -> list[Line]:
+    """Hold the sessions of the soak; the loads begin after two of four parts of the time."""
+    choices, people = add_people(server.settings, engine)
+    notes, start = Notes(), time.monotonic()
+    plan = Plan(server.url, choices, PAUSE_SECONDS, start, start + HELD_SECONDS, start + 4 * HELD_SECONDS)
+    sessions = asyncio.create_task(hold_sessions(plan, people, notes))
+    await asyncio.sleep(2 * HELD_SECONDS)
+    begin = time.monotonic()
+    await asyncio.to_thread(_load_in_turn, server.settings, [feeds.next, feeds.first])
+    end = time.monotonic()
+    await sessions
+    lines = [Line(f"{kind}: page sessions held", len(people), ""), Line(f"{kind}: their errors", len(notes.errors), "")]
+    for when, since, until in (("before", start, begin), ("during loads", begin, end), ("after", end, plan.end)):
+        milliseconds = [took for moment, took in notes.actions if since <= moment < until]
+        lines += [
+            Line(f"{kind}: rerun, {when}: p{percent}", _find_percentile(milliseconds, percent), "ms")
+            for percent in (50, 95)
+        ]
+    return lines
 
 
 @contextmanager

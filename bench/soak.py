@@ -20,6 +20,7 @@ from bench.server import Server, run_server
 from bench.state import find_feeds, make_databases, open_database, open_state
 from bench.visitor import VisitFailed, Visitor, open_visit
 from models import FUEL_NAMES, Station
+from settings import Settings
 
 SESSIONS = 100
 DRIVERS = SESSIONS // 2  # so many of them are logged in
@@ -52,9 +53,9 @@ class Plan:
 
 @dataclass
 class Notes:
-    """What the sessions saw."""
+    """What the sessions saw; an action is when it was answered (`time.monotonic`), and after how many milliseconds."""
 
-    milliseconds: list[float] = field(default_factory=list)
+    actions: list[tuple[float, float]] = field(default_factory=list)
     openings: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -65,12 +66,9 @@ def measure_soak(minutes: float) -> Table:
         folder = Path(name)
         databases = make_databases(folder, find_feeds(folder))
         with open_state(folder, databases.loaded) as settings, open_database(settings) as engine:
-            add_drivers(engine, DRIVERS)
-            choices = list_choices(engine)
-            add_favourites(engine, range(1, DRIVERS + 1), KEPT, choices.stations, FUELS)
-            cookies = [make_cookie(settings, engine, number) for number in range(1, DRIVERS + 1)]
+            choices, people = add_people(settings, engine)
             with run_server(settings) as server:
-                lines = asyncio.run(_measure(server, choices, cookies, 60 * minutes))
+                lines = asyncio.run(_measure(server, choices, people, 60 * minutes))
     return Table(
         f"Soak: {SESSIONS} sessions, {DRIVERS} of them logged in, each with an action about every {PAUSE_SECONDS:g} s,"
         f" for {minutes:g} minutes.",
@@ -78,13 +76,26 @@ def measure_soak(minutes: float) -> Table:
     )
 
 
+def add_people(settings: Settings, engine: Engine) -> tuple[Choices, list[dict[str, str] | None]]:
+    """Add the drivers and what they keep; return what can be done, and everyone's cookies, None for a visitor."""
+    add_drivers(engine, DRIVERS)
+    choices = list_choices(engine)
+    add_favourites(engine, range(1, DRIVERS + 1), KEPT, choices.stations, FUELS)
+    cookies = [make_cookie(settings, engine, number) for number in range(1, DRIVERS + 1)]
+    return choices, [*cookies, *[None] * (SESSIONS - DRIVERS)]
+
+
+async def hold_sessions(plan: Plan, people: Sequence[Mapping[str, str] | None], notes: Notes) -> None:
+    """Be all of them at once, until the end of the plan."""
+    await asyncio.gather(*(hold_session(plan, number, cookies, notes) for number, cookies in enumerate(people)))
+
+
 async def _measure(
-    server: Server, choices: Choices, cookies: Sequence[Mapping[str, str]], seconds: float
+    server: Server, choices: Choices, people: Sequence[Mapping[str, str] | None], seconds: float
 ) -> list[Line]:
     notes, start = Notes(), time.monotonic()
     plan = Plan(server.url, choices, PAUSE_SECONDS, start, start + WARM_UP * seconds, start + seconds)
-    everyone = [*cookies, *[None] * (SESSIONS - len(cookies))]
-    sessions = asyncio.gather(*(hold_session(plan, number, cookie, notes) for number, cookie in enumerate(everyone)))
+    sessions = asyncio.create_task(hold_sessions(plan, people, notes))
     megabytes, cpu_seconds = [], []
     for moment in (plan.warm, (plan.warm + plan.end) / 2, plan.end):
         await asyncio.sleep(moment - time.monotonic())
@@ -93,9 +104,9 @@ async def _measure(
     await sessions
     for error in notes.errors[:10]:
         print(f"soak: {error}", file=sys.stderr)
-    twentieths = quantiles(notes.milliseconds, n=20)
+    twentieths = quantiles([milliseconds for _, milliseconds in notes.actions], n=20)
     return [
-        Line("actions", len(notes.milliseconds), ""),
+        Line("actions", len(notes.actions), ""),
         Line("rerun: p50", twentieths[9], "ms"),
         Line("rerun: p95", twentieths[18], "ms", limit=250),
         Line("first run of a session: p95", quantiles(notes.openings, n=20)[18], "ms"),
@@ -128,7 +139,7 @@ async def hold_session(plan: Plan, number: int, cookies: Mapping[str, str] | Non
                     await asyncio.sleep(random.uniform(0.5, 1.5) * plan.pause_seconds)
                     is_counted = time.monotonic() >= plan.warm
                     milliseconds = await _act(visitor, random, plan.choices)
-                    notes.milliseconds += [milliseconds] if is_counted else []
+                    notes.actions += [(time.monotonic(), milliseconds)] if is_counted else []
                     notes.errors += visitor.list_errors()
                     is_over = time.monotonic() > plan.end
         except (VisitFailed, OSError) as error:
