@@ -29,8 +29,8 @@ def copy_database(source: Engine, target: Engine, *, is_replaced: bool = False) 
 
     It is one transaction: what the target held before is replaced whole, or stays. Doing it again gives the same.
     A target in which people have done something since is left alone, unless it is to be replaced. What counts are their
-    accounts, fuels and favourites, and what admins did: a log-in, an open code, a mail that waits or a pause after
-    failures is not compared, and goes.
+    accounts, fuels and favourites, and what admins did: sessions, open codes, mails that wait and pauses after failures
+    are not compared, and go.
 
     Raises CopyRefused: what people have in the target is not what they have in the source; or a count differs.
     """
