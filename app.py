@@ -26,10 +26,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
-from api.health import HidePlatformMetrics, make_health_routes
+from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
-from api.routes import make_api
+from api.routes import make_api_routes
 from connections import SendAtOnce
 from errors import SettingRefused
 from headers import SecurityHeaders
@@ -138,7 +138,7 @@ app = st.App(
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
         Route("/stations.json", get_stations),
-        Mount("/api", make_api(SETTINGS, open_reading, METRICS)),
+        *make_api_routes(SETTINGS, open_reading, METRICS),
         *make_health_routes(SETTINGS, open_reading, METRICS),
         Route("/backup/{ticket}", get_backup),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
@@ -148,6 +148,6 @@ app = st.App(
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(HidePlatformMetrics, settings=SETTINGS),
-        Middleware(SpeakInProblems, under="/api/"),
+        Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
     ],
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Literal
 
@@ -29,7 +30,8 @@ def open_engine(url: str) -> Engine:
     """Return an engine for the database at `url`; nothing is connected yet.
 
     On SQLite the driver's own transaction handling is replaced by plain BEGIN, so that reads see one snapshot and
-    schema changes roll back; WAL lets readers go on while a load writes. On PostgreSQL a reader asks for one snapshot.
+    schema changes roll back; WAL lets readers go on while a load writes; a new file is its owner's alone. On PostgreSQL
+    a reader asks for one snapshot.
     Errors don't tell the values of a statement: they end in the log, and may be of a person.
     """
     if make_url(url).get_backend_name() != "sqlite":
@@ -44,6 +46,11 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(
         url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _make(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        if not options.get("uri"):
+            _make_file(arguments[0])
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _record: Any) -> None:
@@ -61,6 +68,17 @@ def open_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _make_file(path: str) -> None:
+    """Make a missing database readable by its owner only: it holds addresses and hashes of passwords.
+
+    SQLite would make it as the umask says; to its -wal and -shm it gives the mode of the file. What can't be made is
+    SQLite's to tell.
+    """
+    if path and path != ":memory:":
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _turn_to_wal(cursor: Any) -> None:

@@ -1,4 +1,4 @@
-"""The security headers of every answer, with a content policy that lets only this site's own parts run."""
+"""The headers of every answer: security, with a content policy that lets only this site's own parts run; Vary once."""
 
 from __future__ import annotations
 
@@ -69,7 +69,18 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = [(name, value) for name, value in message["headers"] if name.lower() not in self._names]
-                message["headers"] = [*kept, *self._headers]
+                message["headers"] = [*_join_vary(kept), *self._headers]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _join_vary(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Name each header that an answer varies with once: Streamlit's compression adds to what a route has named."""
+    headers = list(headers)
+    values = [value.decode("latin-1") for name, value in headers if name.lower() == b"vary"]
+    if not values:
+        return headers
+    names = dict.fromkeys(name.strip() for name in ",".join(values).split(","))
+    others = [(name, value) for name, value in headers if name.lower() != b"vary"]
+    return [*others, (b"vary", ", ".join(names).encode("latin-1"))]

@@ -29,15 +29,21 @@ from settings import Settings, read_settings
 COMMAND = Actor(None, "command line")
 
 
-def grant_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
-    """Give the admin role. Raises DriverUnknown, as every rule here may."""
+def grant_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> bool:
+    """Give the admin role; return False where it is there already. Raises DriverUnknown, as every rule here may."""
+    if _is_admin(connection, user_id):
+        return False
     _change(connection, actor, "grant", user_id, now, role="admin")
+    return True
 
 
-def revoke_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
-    """Take the admin role. Raises LastAdmin."""
+def revoke_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> bool:
+    """Take the admin role; return False where there is none. Raises LastAdmin."""
+    if not _is_admin(connection, user_id):
+        return False
     _require_another_admin(connection, user_id)
     _change(connection, actor, "revoke", user_id, now, role="driver")
+    return True
 
 
 def lock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
@@ -88,6 +94,13 @@ def find_by_email(connection: Connection, email: str) -> int:
     return user_id
 
 
+def _is_admin(connection: Connection, user_id: int) -> bool:
+    role = connection.execute(select(Credential.role).where(Credential.user_id == user_id)).scalar()
+    if role is None:
+        raise DriverUnknown
+    return role == "admin"
+
+
 def _change(
     connection: Connection, actor: Actor, action: Action, user_id: int, now: datetime, **values: object
 ) -> None:
@@ -122,14 +135,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=("grant", "revoke"))
     parser.add_argument("email", metavar="EMAIL", help="the address of the account")
     options = parser.parse_args(arguments)
-    change, done = (grant_admin, "is") if options.action == "grant" else (revoke_admin, "is no longer")
+    change, done, already = (
+        (grant_admin, "is an admin", "is an admin already")
+        if options.action == "grant"
+        else (revoke_admin, "is no longer an admin", "is no admin")
+    )
     try:
         settings = read_settings()
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database)
         prepare_database(engine)
         with begin_writing(engine) as connection:
-            change(connection, COMMAND, find_by_email(connection, options.email), datetime.now(UTC))
+            is_changed = change(connection, COMMAND, find_by_email(connection, options.email), datetime.now(UTC))
     except (CarburoamError, OSError) as error:
         print(f"accounts.admin: {error}", file=sys.stderr)
         return 1
@@ -137,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         print(f"accounts.admin: the database can't be used: {cause}", file=sys.stderr)
         return 1
-    print(f"{options.email} {done} an admin")
+    print(f"{options.email} {done if is_changed else already}")
     return 0
 
 

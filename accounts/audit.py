@@ -28,6 +28,8 @@ Action = Literal[
     "forget_lastjob",
     "clear_outputs",
     "backup",
+    "download_backup",
+    "backup_refused",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

@@ -45,7 +45,7 @@ def describe_stations(connection: Connection, freshness: Freshness, query: Stati
     prices = list_fuel_prices(connection, figures, [row.station_id for row in rows])
     return {
         "feed": describe_feed(freshness),
-        "near": {"latitude": query.latitude, "longitude": query.longitude},
+        "near": _describe_point(query.latitude, query.longitude),
         "radius_km": query.radius_km,
         "fuel": None if query.fuel_id is None else FUEL_NAMES[query.fuel_id],
         **_describe_price("median", None if query.fuel_id is None else nearby.median_milli_eur),
@@ -57,8 +57,7 @@ def describe_stations(connection: Connection, freshness: Freshness, query: Stati
                 "address": row.address,
                 "town": row.town,
                 "zip_code": row.zip_code,
-                "latitude": row.latitude,
-                "longitude": row.longitude,
+                **_describe_point(row.latitude, row.longitude),
                 "is_motorway": row.is_motorway,
                 "distance_km": None if row.distance_km is None else round(row.distance_km, 3),
                 "prices": _describe_prices(prices[row.station_id], freshness, query.fuel_id),
@@ -84,8 +83,7 @@ def describe_station(connection: Connection, freshness: Freshness, station_id: i
             "address": station.address,
             "town": station.town,
             "zip_code": station.zip_code,
-            "latitude": station.latitude,
-            "longitude": station.longitude,
+            **_describe_point(station.latitude, station.longitude),
             "is_motorway": station.is_motorway,
             "has_automat": station.has_automat,
             "services": list(station.services),
@@ -131,6 +129,11 @@ def describe_feed(freshness: Freshness) -> Body:
 def write_instant(at: datetime | None) -> str | None:
     """Return an instant in ISO 8601, UTC, to the second."""
     return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _describe_point(latitude_deg: float, longitude_deg: float) -> Body:
+    """Return a point to a tenth of a metre: the feed's own figures pretend to much more."""
+    return {"latitude": round(latitude_deg, 6), "longitude": round(longitude_deg, 6)}
 
 
 def _describe_prices(rows: Iterable[FuelRow], freshness: Freshness, fuel_id: int | None = None) -> list[Body]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 5.0
 READERS = 2  # threads at most that ask a database which doesn't answer
 FRESH = {"Cache-Control": "no-store"}
+HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
 PLATFORM_METRICS = "/_stcore/metrics"  # what Streamlit tells anyone by itself
 
 logger = logging.getLogger("carburoam.health")
@@ -54,7 +55,8 @@ def make_health_routes(settings: Settings, open_reading: Callable[[], Connection
         text = await anyio.to_thread.run_sync(generate_latest, metrics.registry, limiter=limiter)
         return Response(text, headers=FRESH, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    return [Route("/healthz", get_health), Route("/readyz", get_readiness), Route("/metrics", get_metrics)]
+    answers = (get_health, get_readiness, get_metrics)
+    return [Route(path, answer) for path, answer in zip(HEALTH_PATHS, answers, strict=True)]
 
 
 def may_watch(request: Request, settings: Settings) -> bool:

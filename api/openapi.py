@@ -52,7 +52,7 @@ def make_document() -> Schema:
                 parameters=[
                     _describe_parameter(
                         "near",
-                        "A latitude and a longitude in WGS84 degrees.",
+                        "A latitude and a longitude in WGS84 degrees, with 20 decimals at most.",
                         {"type": "string", "pattern": f"^{POINT_FORM}$", "examples": ["45.757,4.832"]},
                         is_required=True,
                     ),

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# One form of a point, in the document too: WGS84 degrees of latitude and longitude, no more than 10 decimals.
+# One form of a point, in the document too: WGS84 degrees of latitude and longitude, no more than 20 decimals.
 POINT_FORM = (
-    r"-?(?:90(?:\.0{1,10})?|[1-8]?[0-9](?:\.[0-9]{1,10})?)"
-    r",-?(?:180(?:\.0{1,10})?|(?:1[0-7][0-9]|[1-9]?[0-9])(?:\.[0-9]{1,10})?)"
+    r"-?(?:90(?:\.0{1,20})?|[1-8]?[0-9](?:\.[0-9]{1,20})?)"
+    r", ?-?(?:180(?:\.0{1,20})?|(?:1[0-7][0-9]|[1-9]?[0-9])(?:\.[0-9]{1,20})?)"
 )
 RADII_KM = (0.1, 50.0)
 RADIUS_KM = 10.0
@@ -107,7 +107,7 @@ class _Reader:
 
 def _read_point(text: str) -> tuple[float, float]:
     if re.fullmatch(POINT_FORM, text, re.ASCII) is None:
-        raise SearchRefused("must be a latitude and a longitude in degrees, as in 45.757,4.832")
+        raise SearchRefused("must be a latitude and a longitude, with 20 decimals at most, as in 45.757,4.832")
     latitude, _, longitude = text.partition(",")
     return float(latitude), float(longitude)
 

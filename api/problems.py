@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -53,14 +54,14 @@ def answer_error(_request: Request, error: Exception) -> Response:
 
 
 class SpeakInProblems:
-    """ASGI middleware: what refuses a request under a path before our routes see it says so in our form too."""
+    """ASGI middleware: what refuses a request under some paths before our routes see it says so in our form too."""
 
-    def __init__(self, app: ASGIApp, under: str) -> None:
+    def __init__(self, app: ASGIApp, under: Sequence[str]) -> None:
         self._app = app
-        self._under = under
+        self._under = tuple(path.lstrip("/") for path in under)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].lstrip("/").startswith(self._under.lstrip("/")):
+        if scope["type"] != "http" or not scope["path"].lstrip("/").startswith(self._under):
             await self._app(scope, receive, send)
             return
         is_replaced = False
@@ -68,11 +69,12 @@ class SpeakInProblems:
         async def send_problem(message: Message) -> None:
             nonlocal is_replaced
             if message["type"] == "http.response.start":
-                kind = dict(message["headers"]).get(b"content-type", b"").decode("latin-1")
-                if message["status"] >= 400 and kind != MEDIA_TYPE:
+                headers = Headers(raw=message["headers"])
+                if message["status"] >= 400 and headers.get("content-type") != MEDIA_TYPE:
                     is_replaced = True
                     status = message["status"]
-                    await make_problem(status, _describe(status))(scope, receive, send)
+                    kept = {"Allow": headers["allow"]} if "allow" in headers else None
+                    await make_problem(status, _describe(status), kept)(scope, receive, send)
             if not is_replaced:
                 await send(message)
 

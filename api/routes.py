@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from answers import Answer, Content, answer_content
 from api.bodies import Body, describe_fuels, describe_station, describe_stations, describe_status, write_body
@@ -41,8 +41,14 @@ READERS = 4  # threads at most: reads wait for each other rather than for the pa
 logger = logging.getLogger("carburoam.api")
 
 
-def make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> Starlette:
-    """Return the application to be mounted at /api; `open_reading` may raise what a database that is away raises."""
+def make_api_routes(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> list[BaseRoute]:
+    """Return the routes of /api; `open_reading` may raise what a database that is away raises."""
+    api = _make_api(settings, open_reading, metrics)
+    # What is mounted answers below /api/ only; without the slash a program would get a page.
+    return [Route("/api", api), Mount("/api", api)]
+
+
+def _make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> Starlette:
     limiter = anyio.CapacityLimiter(READERS)
 
     def serve(read: Callable[[Request], T], answer: Callable[[Connection, Request, T], Answer | None]) -> Endpoint:

@@ -23,10 +23,11 @@ REFUSED_FILE = "refused.zip"
 def keep_refused(
     connection: Connection, folder: Path, archive: Archive, source: str, shrunk: FeedShrunk, now: datetime
 ) -> None:
-    """Keep a refused archive in a folder, in place of any other, and note what loading it would change."""
+    """Keep a refused archive in a folder, readable by its owner, in place of any other; note what it would change."""
     draft = folder / f".{REFUSED_FILE}.{os.getpid()}"
     archive.file.seek(0)
-    with draft.open("wb") as copy:
+    draft.unlink(missing_ok=True)  # left by a process that was killed, of any mode
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
         shutil.copyfileobj(archive.file, copy)
     draft.replace(folder / REFUSED_FILE)
     connection.execute(delete(RefusedFeed))

@@ -5,28 +5,39 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, insert, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import begin_writing, is_shared, open_engine, prepare_database, renew_statistics
 from errors import CopyRefused
-from models import Base, User
+from models import AuditRow, Base, Credential, CustomStation, FollowedGasType, User
 
 BATCH_ROWS = 5_000
+# What people would miss.
+KEPT = tuple(
+    Base.metadata.tables[kind.__tablename__] for kind in (User, Credential, FollowedGasType, CustomStation, AuditRow)
+)
 
 
-def copy_database(source: Engine, target: Engine) -> dict[str, int]:
+def copy_database(source: Engine, target: Engine, *, is_replaced: bool = False) -> dict[str, int]:
     """Copy every row into a database of the newest revision, and return how many there are by table.
 
     It is one transaction: what the target held before is replaced whole, or stays. Doing it again gives the same.
+    A target in which people have done something since is left alone, unless it is to be replaced. What counts are their
+    accounts, fuels and favourites, and what admins did: sessions, open codes, mails that wait and pauses after failures
+    are not compared, and go.
 
-    Raises CopyRefused: the target has drivers that the source does not know, who would be lost; or a count differs.
+    Raises CopyRefused: what people have in the target is not what they have in the source; or a count differs.
     """
     tables = Base.metadata.sorted_tables
     with source.connect() as reading, begin_writing(target) as writing:
-        _require_no_other_driver(reading, writing)
+        if not is_replaced:
+            _require_nothing_done(reading, writing)
         for table in reversed(tables):
             writing.execute(delete(table))
         for table in tables:
@@ -41,16 +52,26 @@ def copy_database(source: Engine, target: Engine) -> dict[str, int]:
     return copied
 
 
-def _require_no_other_driver(reading: Connection, writing: Connection) -> None:
-    known = {(row.id, row.username_key) for row in reading.execute(select(User.id, User.username_key))}
-    there = {(row.id, row.username_key) for row in writing.execute(select(User.id, User.username_key))}
-    if others := len(there - known):
-        raise CopyRefused(f"the database to copy to has accounts of its own ({others}), which would be lost")
+def _require_nothing_done(reading: Connection, writing: Connection) -> None:
+    """See that the target is new, or as a copy left it: a row less may be an account that its driver has erased."""
+    if not any(writing.execute(select(table).limit(1)).first() for table in KEPT):
+        return
+    differing = [table.name for table in KEPT if _differ(reading, writing, table)]
+    if differing:
+        raise CopyRefused(
+            f"people have changed one of the two since they were the same ({', '.join(differing)}), which would be lost"
+            " in the database to copy to; --replace overwrites it all the same"
+        )
 
 
-def _read_batches(reading: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    result = reading.execution_options(yield_per=BATCH_ROWS).execute(select(table).order_by(*table.primary_key))
-    for rows in result.mappings().partitions():
+def _differ(reading: Connection, writing: Connection, table: Table) -> bool:
+    rows = ((row for rows in _read_batches(side, table) for row in rows) for side in (reading, writing))
+    return any(one != other for one, other in zip_longest(*rows))
+
+
+def _read_batches(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+    statement = select(table).order_by(*table.primary_key).execution_options(yield_per=BATCH_ROWS)
+    for rows in connection.execute(statement).mappings().partitions():
         yield [dict(row) for row in rows]
 
 
@@ -70,6 +91,24 @@ def _count(connection: Connection, tables: Sequence[Table]) -> dict[str, int]:
     return {table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables}
 
 
+def _require_tables(url: str) -> None:
+    """See that a database is there and is one of ours, without making or changing anything.
+
+    Raises CopyRefused: it is not.
+    """
+    parts = make_url(url)
+    is_file = parts.get_backend_name() == "sqlite"
+    if is_file and not (parts.database and Path(parts.database).is_file()):
+        raise CopyRefused(f"no such database: {parts.database}")
+    engine = create_engine(url)  # not ours, which would give the file a log
+    try:
+        with engine.connect() as connection:
+            if MigrationContext.configure(connection).get_current_revision() is None:
+                raise CopyRefused(f"no such database: {parts.database} has none of our tables")
+    finally:
+        engine.dispose()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Copy, and print the number of rows of each table; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -80,14 +119,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "target", metavar="TO_URL", help="for example postgresql+psycopg://user:password@host/carburoam"
     )
+    parser.add_argument(
+        "--replace", action="store_true", help="overwrite the target even where people have done something there"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.source == options.target:
             raise CopyRefused("both are the same database")
+        _require_tables(options.source)
         source, target = open_engine(options.source), open_engine(options.target)
         for engine in (source, target):
             prepare_database(engine)
-        copied = copy_database(source, target)
+        copied = copy_database(source, target, is_replaced=options.replace)
     except CopyRefused as error:
         print(f"migrations.copy: {error}", file=sys.stderr)
         return 1

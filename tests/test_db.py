@@ -241,6 +241,41 @@ def test_a_reader_keeps_one_snapshot_while_another_writes(engine: Engine) -> Non
         assert reader.scalar(count) == 1
 
 
+# The file
+
+
+def list_modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+def test_a_new_database_and_its_log_are_their_owner_s_alone(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    prepare_database(engine)
+    with begin_writing(engine) as connection:
+        connection.execute(insert(EtlRun).values(started_at=NOW))
+        modes = list_modes(tmp_path)
+    engine.dispose()
+    assert modes == {"new.sqlite3": 0o600, "new.sqlite3-wal": 0o600, "new.sqlite3-shm": 0o600}
+
+
+def test_a_database_that_is_there_keeps_the_mode_that_it_was_given(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    path.touch()
+    path.chmod(0o640)
+    engine = open_engine(f"sqlite:///{path}")
+    prepare_database(engine)
+    engine.dispose()
+    assert list_modes(tmp_path)["old.sqlite3"] == 0o640
+
+
+def test_what_is_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite://", "sqlite:///:memory:"):
+        with open_engine(url).connect() as connection:
+            assert connection.scalar(select(1)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 # Values
 
 

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import anyio
 import pytest
 from browser.app_process import (
     START_SECONDS,
@@ -26,9 +27,10 @@ from browser.app_process import (
     make_environment,
     wait_until,
 )
+from starlette.types import Message, Receive, Scope, Send
 from websockets.sync.client import connect
 
-from headers import make_content_policy
+from headers import SecurityHeaders, make_content_policy
 from settings import ROOT
 
 TILES = "https://tiles.example.org:8443/{z}/{x}/{y}.png?key=a"
@@ -164,6 +166,8 @@ def list_hashes(page: str) -> list[str]:
         ("/api/v1/stations", 400, "application/problem+json"),
         ("/api/v1/stations/..%2f1", 400, "application/problem+json"),
         ("/api/v1/nothing", 404, "application/problem+json"),
+        ("/api", 404, "application/problem+json"),
+        ("/api?near=1", 404, "application/problem+json"),
         ("/api/v1/status", 200, "application/json"),
         ("/api/v1/openapi.json", 200, "application/json"),
         ("/healthz", 200, "application/json"),
@@ -176,6 +180,25 @@ def test_every_kind_of_answer_has_every_header_once(apps: Apps, path: str, statu
     assert "".join(answer.get("content-type")).startswith(kind)
     assert {name: answer.get(name) for name in EVERYWHERE} == {name: [value] for name, value in EVERYWHERE.items()}
     assert len(answer.get("content-security-policy")) == 1
+
+
+def test_what_an_answer_varies_with_is_named_once() -> None:
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        named = [(b"Vary", b"Accept-Encoding, Origin, Accept-Encoding"), (b"vary", b"Origin"), (b"etag", b"1")]
+        await send({"type": "http.response.start", "status": 200, "headers": named})
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    anyio.run(SecurityHeaders(answer, []), {"type": "http"}, receive, send)
+    (started,) = sent
+    assert [value for name, value in started["headers"] if name.lower() == b"vary"] == [b"Accept-Encoding, Origin"]
+    assert (b"etag", b"1") in started["headers"]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "OPTIONS"])
@@ -300,6 +323,7 @@ def test_programs_get_prices_from_the_running_application(apps: Apps) -> None:
     path = f"/api/v1/stations?near={latitude:.5f},{longitude:.5f}&fuel=E10"
     first = ask(apps.plain, path, **{"Accept-Encoding": "gzip"})
     assert (first.status, first.get("content-encoding")) == (200, ["gzip"])
+    assert first.get("vary") == ["Accept-Encoding, Origin"]
     body = json.loads(gzip.decompress(first.body))
     assert point["id"] in [station["id"] for station in body["stations"]]
     assert body["feed"]["is_sample"] is True

@@ -47,7 +47,9 @@ _WORDS = {
     "remove_pid": N_("removed a stale pid.txt"),
     "forget_lastjob": N_("forgot lastjob.txt"),
     "clear_outputs": N_("cleared the outputs"),
-    "backup": N_("downloaded a backup"),
+    "backup": N_("made a backup"),
+    "download_backup": N_("downloaded a backup"),
+    "backup_refused": N_("typed a wrong password for a backup"),
 }
 
 

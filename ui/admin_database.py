@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -11,13 +12,13 @@ from accounts.audit import Actor, note_action
 from accounts.profile import require_own_password
 from backup import count_rows, make_dump_command, measure_size
 from db import is_shared
-from errors import AccountError, NotSaved
+from errors import AccountError, NotSaved, PasswordWrong
 from ui.account_forms import show_field
 from ui.admin_actions import act
 from ui.authentication import get_secret_key, get_session_id, restore_driver
 from ui.backup_download import get_tickets, make_address
 from ui.formats import format_count, format_number
-from ui.reading import get_engine, open_reading, saving
+from ui.reading import begin_change, get_engine, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
 
@@ -70,6 +71,9 @@ def _make_ticket() -> None:
             )
     except (AccountError, NotSaved) as error:
         st.session_state["field_errors"] = {"backup": error}
+        if isinstance(error, PasswordWrong):
+            with suppress(NotSaved), begin_change() as connection:
+                note_action(connection, Actor(driver.id, driver.username), "backup_refused", datetime.now(UTC))
         return
     st.session_state["field_errors"] = {}
     if act(_note, _("The backup is ready.")):

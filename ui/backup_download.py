@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from typing import IO
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 
+from accounts.audit import Actor, note_action
 from accounts.sessions import find_driver
 from backup import copy_database
+from db import begin_writing
 from ui.authentication import COOKIE, read_cookie
 from ui.reading import get_engine, get_settings, open_reading
 
@@ -89,6 +92,12 @@ def take_backup(ticket: str, cookies: Mapping[str, str]) -> Backup | None:
     if driver is None or not driver.is_admin:
         return None
     file = copy_database(get_engine(), get_settings().state_dir)
+    try:
+        with begin_writing(get_engine()) as connection:
+            note_action(connection, Actor(driver.id, driver.username), "download_backup", now)
+    except SQLAlchemyError:
+        file.close()
+        raise
     return Backup(
         file,
         {

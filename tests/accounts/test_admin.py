@@ -258,6 +258,18 @@ def test_the_command_gives_and_takes_the_role(
     assert list_rows(engine)[0] == (None, "command line", "grant", ada, "ada")
 
 
+@pytest.mark.parametrize(("action", "said"), [("grant", "is an admin already"), ("revoke", "is no admin")])
+def test_the_command_says_what_was_so_already_and_writes_nothing_down(
+    engine: Engine, make_driver: MakeDriver, capsys: pytest.CaptureFixture[str], action: str, said: str
+) -> None:
+    ada, _bob = make_driver("ada"), make_driver("bob")
+    do(engine, admin.grant_admin, ada)
+    before = list_rows(engine)
+    assert admin.main([action, "ada@mailbox.org" if action == "grant" else "bob@mailbox.org"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(f"@mailbox.org {said}")
+    assert list_rows(engine) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -11,13 +11,12 @@ import anyio
 from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Message
 
-from api.health import HidePlatformMetrics, make_health_routes
+from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
-from api.routes import make_api
+from api.routes import make_api_routes
 from settings import Settings
 
 VISITOR = "203.0.113.7"
@@ -83,13 +82,13 @@ def make_outside(settings: Settings, open_reading: Callable[[], Connection], met
     metrics = metrics or Metrics(open_reading)
     app = Starlette(
         routes=[
-            Mount("/api", make_api(settings, open_reading, metrics)),
+            *make_api_routes(settings, open_reading, metrics),
             *make_health_routes(settings, open_reading, metrics),
         ],
         middleware=[
             Middleware(CountSessions, metrics=metrics),
             Middleware(HidePlatformMetrics, settings=settings),
-            Middleware(SpeakInProblems, under="/api/"),
+            Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
         ],
     )
     return Client(app)

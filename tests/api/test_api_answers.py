@@ -228,12 +228,37 @@ def test_every_parameter_that_cannot_be_read_is_named(client: Client, query: str
     assert all(named[name].startswith(complaint) for name, complaint in errors.items())
 
 
+@pytest.mark.parametrize(
+    "near",
+    [
+        "46.17123456789012345678,1.87123456789012345678",
+        "46.171234567890123,%201.871234567890123",
+        "46.1712346,+1.8712346",
+    ],
+)
+def test_a_point_is_read_as_programs_write_it_and_answered_to_a_tenth_of_a_metre(client: Client, near: str) -> None:
+    answer = client.get(f"/api/v1/stations?near={near}&radius_km=50")
+    assert (answer.status, answer.json["near"]) == (200, {"latitude": 46.171235, "longitude": 1.871235})
+    stations = [*answer.json["stations"], client.get("/api/v1/stations/1").json["station"]]
+    degrees = [station[name] for station in stations for name in ("latitude", "longitude")]
+    assert len(degrees) > 4
+    assert [value for value in degrees if value != round(value, 6)] == []
+
+
+@pytest.mark.parametrize("near", ["46.1,%20%201.8", "46.1%20,1.8", f"46.1,1.{'8' * 21}", "46.1;1.8", "46,1,1,8"])
+def test_what_is_no_point_is_told_how_one_is_written(client: Client, near: str) -> None:
+    problem = read_problem(client.get(f"/api/v1/stations?near={near}"), 400)
+    assert "with 20 decimals at most, as in 45.757,4.832" in str(problem["detail"])
+
+
 @pytest.mark.parametrize("id_", ["0", "x", "2147483648", "1.0", "%D9%A3", "-1"])
 def test_what_is_no_id_is_refused(client: Client, id_: str) -> None:
     assert "id must be a whole number" in str(read_problem(client.get(f"/api/v1/stations/{id_}"), 400)["detail"])
 
 
-@pytest.mark.parametrize("path", ["/api/v1/stations/77", "/api/v1/nothing", "/api/", "/api/v1/fuels/", "/api/v2/fuels"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/stations/77", "/api/v1/nothing", "/api", "/api/", "/api/v1/fuels/", "/api/v2/fuels"]
+)
 def test_what_there_is_not_is_a_problem_too(client: Client, path: str) -> None:
     assert read_problem(client.get(path), 404)["title"] == "Not Found"
 

@@ -51,6 +51,13 @@ def test_the_process_lives_whatever_becomes_of_the_database(settings: Settings) 
     assert make_outside(settings, fail).get("/healthz").json == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", health.HEALTH_PATHS)
+def test_what_can_only_be_read_refuses_other_methods_as_a_problem(client: Client, path: str) -> None:
+    answer = client.get(path, method="POST", address=LOOPBACK)
+    assert (answer.status, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert (answer.json["status"], sorted(answer.headers["allow"].split(", "))) == (405, ["GET", "HEAD"])
+
+
 def test_it_is_ready_when_there_are_prices(client: Client) -> None:
     assert client.get("/readyz").json == {"status": "ready"}
 

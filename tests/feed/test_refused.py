@@ -63,6 +63,7 @@ def test_a_refused_feed_says_what_it_would_change(
     assert (refusal.station_count, refusal.station_count_before, refusal.stations_gone) == (10, 40, 30)
     assert (refusal.refused_at, refusal.accepted_at) == (LATER, None)
     assert (settings.state_dir / REFUSED_FILE).read_bytes() == small.read_bytes()
+    assert (settings.state_dir / REFUSED_FILE).stat().st_mode & 0o777 == 0o600
     assert count_present(engine) == 40
     assert load(small).status == "refused", "nobody has accepted it"
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from conftest import DATABASE, NOW, MakeFeed
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from accounts.audit import Actor, note_action
 from db import begin_writing, open_engine, prepare_database
 from errors import CopyRefused
 from etl import run_load
 from migrations.copy import copy_database, main
-from models import Base, CustomStation, EtlRun, Station, User
+from models import Base, Credential, CustomStation, EtlRun, FollowedGasType, LoginSession, Station, User
 from settings import Settings
 
 
@@ -43,6 +44,8 @@ def filled(source: Engine, settings: Settings, make_feed: MakeFeed) -> Engine:
                 user_id=ids["ada"], station_id=station_id, custom_name="Chez moi | é", position=1, added_at=NOW
             )
         )
+        connection.execute(insert(Credential).values(user_id=ids["ada"], password_hash="one"))
+        note_action(connection, Actor(None, "command line"), "grant", NOW, subject="ada", subject_id=ids["ada"])
         connection.execute(delete(User).where(User.username.in_(["gone", "last"])))
     return source
 
@@ -86,13 +89,83 @@ def test_ids_that_were_given_away_are_never_used_again(filled: Engine, engine: E
         assert (tuple(new or ()), tuple(run or ())) == ((4,) if DATABASE == "postgresql" else (3,), (2,))
 
 
-def test_accounts_that_only_the_other_database_has_are_not_lost(filled: Engine, engine: Engine) -> None:
+def add_driver(connection: Connection) -> None:
+    connection.execute(insert(User).values(make_user("grace")))
+
+
+def change_profile(connection: Connection) -> None:
+    connection.execute(update(User).values(tank_litres=50))
+
+
+def change_password(connection: Connection) -> None:
+    connection.execute(update(Credential).values(password_hash="another"))
+
+
+def keep_station(connection: Connection) -> None:
+    user_id = connection.execute(select(User.id)).scalar_one()
+    station_id = connection.execute(select(func.max(Station.id))).scalar_one()
+    values = {"user_id": user_id, "station_id": station_id, "custom_name": "", "position": 2, "added_at": NOW}
+    connection.execute(insert(CustomStation).values(values))
+
+
+def remove_station(connection: Connection) -> None:
+    connection.execute(delete(CustomStation))
+
+
+def follow_fuel(connection: Connection) -> None:
+    connection.execute(insert(FollowedGasType).values(user_id=select(User.id).scalar_subquery(), gastype_id=5))
+
+
+def erase_driver(connection: Connection) -> None:
+    connection.execute(delete(User))
+
+
+def act_as_admin(connection: Connection) -> None:
+    note_action(connection, Actor(None, "command line"), "load", NOW)
+
+
+@pytest.mark.parametrize(
+    ("act", "table"),
+    [
+        (add_driver, "users"),
+        (change_profile, "users"),
+        (change_password, "credentials"),
+        (keep_station, "custom_stations"),
+        (remove_station, "custom_stations"),
+        (follow_fuel, "followed_gas_types"),
+        (erase_driver, "users"),
+        (act_as_admin, "audit"),
+    ],
+)
+def test_what_people_did_in_the_other_database_since_is_not_lost(
+    filled: Engine, engine: Engine, act: Callable[[Connection], None], table: str
+) -> None:
+    copy_database(filled, engine)
     with begin_writing(engine) as connection:
-        connection.execute(insert(User).values(make_user("grace")))
+        act(connection)
     before = read_all(engine)
-    with pytest.raises(CopyRefused, match="accounts of its own"):
+    with pytest.raises(CopyRefused, match=rf"people have changed .*\b{table}\b.*--replace"):
         copy_database(filled, engine)
     assert read_all(engine) == before
+    copy_database(filled, engine, is_replaced=True)
+    assert read_all(engine) == read_all(filled)
+
+
+def test_an_account_that_only_the_other_database_ever_had_is_not_lost(filled: Engine, engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_driver(connection)
+    with pytest.raises(CopyRefused, match="users"):
+        copy_database(filled, engine)
+
+
+def test_a_session_opened_in_between_does_not_keep_a_copy_from_being_repeated(filled: Engine, engine: Engine) -> None:
+    copy_database(filled, engine)
+    with begin_writing(engine) as connection:
+        user_id = connection.execute(select(User.id)).scalar_one()
+        values = {"token_hash": "0", "user_id": user_id, "created_at": NOW, "seen_at": NOW, "expires_at": NOW}
+        connection.execute(insert(LoginSession).values(values))
+    copy_database(filled, engine)
+    assert read_all(engine) == read_all(filled)
 
 
 def test_a_copy_that_fails_half_way_leaves_what_was_there(filled: Engine, engine: Engine) -> None:
@@ -116,10 +189,48 @@ def test_the_command_prints_what_it_copied(
     assert capsys.readouterr().err == "migrations.copy: both are the same database\n"
 
 
-def test_a_database_that_is_not_there_is_named_in_one_line(
-    settings: Settings, capsys: pytest.CaptureFixture[str]
+def test_the_command_replaces_a_database_only_when_it_is_told_to(
+    filled: Engine, engine: Engine, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["sqlite:////there/is/none.db", settings.database]) == 1
+    urls = [filled.url.render_as_string(hide_password=False), settings.database]
+    assert main(urls) == 0
+    with begin_writing(engine) as connection:
+        keep_station(connection)
+    capsys.readouterr()
+    assert main(urls) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert main([*urls, "--replace"]) == 0
+    assert read_all(engine) == read_all(filled)
+
+
+def test_a_source_that_is_not_there_is_not_made(
+    tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing.sqlite3"
+    before = sorted(tmp_path.iterdir())
+    assert main([f"sqlite:///{missing}", settings.database]) == 1
+    assert capsys.readouterr().err == f"migrations.copy: no such database: {missing}\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_source_with_other_tables_than_ours_is_left_as_it_is(
+    tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.sqlite3"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE users (id INTEGER)")
+        connection.commit()
+    before = other.read_bytes()
+    assert main([f"sqlite:///{other}", settings.database]) == 1
+    assert capsys.readouterr().err == f"migrations.copy: no such database: {other} has none of our tables\n"
+    assert other.read_bytes() == before
+
+
+def test_a_database_that_cannot_be_used_is_named_in_one_line(
+    filled: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([filled.url.render_as_string(hide_password=False), "sqlite:////there/is/none.db"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("migrations.copy: a database can't be used: ")
     assert error.count("\n") == 1

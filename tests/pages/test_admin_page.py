@@ -340,8 +340,9 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
 
     assert make("not the password") == ""
     assert "This is not your password." in list_shown(at)
+    assert list_actions(engine) == ["backup_refused"]
     ticket = make(PASSWORD)
-    assert list_actions(engine) == ["backup"]
+    assert list_actions(engine) == ["backup_refused", "backup"]
     cookies = {COOKIE: _sign(session_id, datetime.max.replace(year=2100, tzinfo=UTC))}
     other = {COOKIE: _sign(begin(engine, "bob"), datetime.max.replace(year=2100, tzinfo=UTC))}
     assert take_backup("x" * 43, cookies) is None
@@ -356,6 +357,7 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
     with begin_writing(engine) as connection:
         connection.execute(update(Credential).values(role="driver"))
     assert take_backup(get_tickets().make(session_id), cookies) is None
+    assert list_actions(engine) == ["backup_refused", "backup", "download_backup"]
 
 
 def test_a_ticket_is_good_for_a_minute() -> None:
