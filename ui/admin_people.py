@@ -82,7 +82,7 @@ def _show_account(account: Account) -> None:
             _("not confirmed") if account.confirmed_at is None else "",
         ]
         st.markdown(" ".join(f":orange-badge[{mark}]" for mark in marks if mark) or _("An account like any other."))
-        seen = format_instant(account.seen_at) if account.seen_at else _("not logged in anywhere")
+        seen = format_instant(account.seen_at) if account.seen_at else _("never")
         st.caption(
             _("Opened: {opened}. Last seen: {seen}. Stations kept: {count}.").format(
                 opened=format_instant(account.created_at), seen=seen, count=format_count(account.stations_kept)
