@@ -7,7 +7,7 @@ import streamlit as st
 from models import FUEL_NAMES
 from prices.loads import Run, list_runs
 from prices.quality import DoubtfulPrice, GoneStation, inspect_feed
-from ui.formats import escape, format_count, format_day, format_price
+from ui.formats import escape, escape_code, format_count, format_day, format_price
 from ui.price_table import name_station
 from ui.reading import open_reading
 from ui.station_links import make_station_link
@@ -45,7 +45,7 @@ def _show_rejected(run: Run | None) -> None:
             stations=f"**{format_count(run.stations_rejected)}**", prices=f"**{format_count(run.prices_rejected)}**"
         )
     )
-    st.markdown(f":small[{escape(run.message)}]")
+    st.markdown(escape_code(run.message))
 
 
 def _show_count(count: int) -> None:

@@ -16,7 +16,7 @@ from prices.loads import Refusal, Run, accept_refused, get_refusal, list_runs
 from scheduler import Running, find_running, remove_stale_pid, start_load, stop_running
 from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import show_confirmed
-from ui.formats import PARIS, escape, format_age, format_count, format_instant, format_number
+from ui.formats import PARIS, escape_code, format_age, format_count, format_instant, format_number
 from ui.reading import get_engine, get_settings, get_starter, open_reading
 from ui.tables import show_table
 from ui.texts import N_, _, get_language
@@ -142,7 +142,7 @@ def _show_refusal(refusal: Refusal) -> None:
                 "feed."
             ).format(
                 instant=format_instant(refusal.refused_at),
-                source=escape(refusal.source),
+                source=escape_code(refusal.source),
                 count=format_count(refusal.station_count),
                 before=format_count(refusal.station_count_before),
                 gone=f"**{format_count(refusal.stations_gone)}**",
@@ -223,7 +223,7 @@ def _describe(run: Run) -> str:
                 prices_rejected=format_count(run.prices_rejected),
             )
         )
-    lines.append(f":small[{escape(run.message)}]")
+    lines.append(escape_code(run.message))
     return "  \n".join(lines)
 
 

@@ -228,7 +228,15 @@ def test_people_are_counted_by_what_they_keep_and_when_they_were_there(
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("ADA", ["ada"]), ("mailbox", ["ada", "bob"]), ("%", []), ("a_a", []), ("\0", [])]
+    ("text", "found"),
+    [
+        ("ADA", ["ada"]),
+        ("mailbox", ["ada", "bob"]),
+        ("%", []),
+        ("a_a", []),
+        ("\0", []),
+        ("\u2060ada@\u2060mail\u00ad", ["ada"]),
+    ],
 )
 def test_an_account_is_found_by_a_part_of_its_name_or_address(
     engine: Engine, make_driver: MakeDriver, text: str, found: list[str]
@@ -246,7 +254,7 @@ def test_the_command_gives_and_takes_the_role(
     engine: Engine, make_driver: MakeDriver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ada, bob = make_driver("ada"), make_driver("bob")
-    assert admin.main(["grant", "ADA@mailbox.org"]) == 0
+    assert admin.main(["grant", "ADA@\u2060mailbox.org\u200b"]) == 0
     assert admin.main(["grant", "bob@mailbox.org"]) == 0
     assert admin.main(["revoke", "ada@mailbox.org"]) == 0
     assert (get_role(engine, ada), get_role(engine, bob)) == ("driver", "admin")

@@ -184,7 +184,8 @@ def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
         admin.lock_account(connection, admin.COMMAND, find_id(engine, "bob"), datetime.now(UTC))
     at = find_account(open_admin(engine, "people"), "bob@mailbox.org")
     [account] = [text for text in list_texts(at) if "bob" in text and text.startswith("**")]
-    assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · bob@mailbox.org"
+    assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · `bob@mailbox.org`"
+    assert account.endswith(" · `bob@mailbox.org`"), "it can be copied"
     assert not re.search(r"(?<!\\)[<>\[\]:]", account)
     rows = [row[2] for row in open_section(at, "audit").main.table[0].value.itertuples(index=False)]
     assert read(rows[0]) == f"locked the account · {HOSTILE[:30]}"
