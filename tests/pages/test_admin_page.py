@@ -204,6 +204,23 @@ def test_a_driver_is_locked_unlocked_made_an_admin_and_erased(app: Settings, eng
     assert "No account is called so." in list_shown(at)
 
 
+def test_how_an_action_went_is_said_in_its_section_alone(app: Settings, engine: Engine) -> None:
+    at = find_account(open_admin(engine, "people"), "bob")
+    press(at, f"admin_lock_{find_id(engine, 'bob')}")
+    assert [success.value for success in run(at).main.success] == ["The account is locked."]
+    for section in ("loads", "people"):
+        assert not open_section(at, section).main.success, section
+
+
+def test_the_address_names_the_section(app: Settings, engine: Engine) -> None:
+    at = open_admin(engine, "people", lang="FR")
+    assert at.query_params["section"] in ("people", ["people"])
+    again = visit("admin", session_id=begin(engine, "ada"), section="people")
+    assert "Find an account" in [title.value for title in again.main.subheader]
+    strange = visit("admin", session_id=begin(engine, "ada"), section="nothing")
+    assert "The background process" in [title.value for title in strange.main.subheader]
+
+
 @pytest.mark.parametrize("name", ["lock", "revoke", "erase"])
 def test_the_last_admin_can_not_shut_themselves_out(app: Settings, engine: Engine, name: str) -> None:
     at = find_account(open_admin(engine, "people"), "ada")
@@ -351,6 +368,10 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
     data = b"".join(backup.read())
     assert data.startswith(b"SQLite format 3\0")
     assert backup.headers["Content-Length"] == str(len(data))
+    assert "The backup is ready." in list_shown(at)
+    run(at)
+    assert not {"The backup is ready.", "Download the backup"} & set(list_shown(at)), "it was spent"
+    assert at.text_input(key="backup_password")
     assert take_backup(ticket, cookies) is None, "it was spent"
     for stranger in (other, {}, {COOKIE: "x"}):
         assert take_backup(get_tickets().make(session_id), stranger) is None
