@@ -18,6 +18,7 @@ from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import show_confirmed
 from ui.formats import PARIS, escape_code, format_age, format_count, format_instant, format_number
 from ui.reading import get_engine, get_settings, get_starter, open_reading
+from ui.run_messages import word_message
 from ui.tables import show_table
 from ui.texts import N_, _, get_language
 
@@ -223,7 +224,8 @@ def _describe(run: Run) -> str:
                 prices_rejected=format_count(run.prices_rejected),
             )
         )
-    lines.append(escape_code(run.message))
+    if message := word_message(run.message):
+        lines.append(message)
     return "  \n".join(lines)
 
 
