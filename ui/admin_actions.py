@@ -42,6 +42,7 @@ _WORDS = {
     "erase": N_("erased the account"),
     "load": N_("started a load"),
     "accept_feed": N_("accepted the refused feed"),
+    "withdraw_feed": N_("took back that the refused feed was accepted"),
     "start": N_("started the background process"),
     "stop": N_("stopped the background process"),
     "remove_pid": N_("removed a stale pid.txt"),
