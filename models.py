@@ -245,6 +245,7 @@ class Credential(Base):
     role: Mapped[str] = mapped_column(String(10), default="driver", doc="driver or admin")
     confirmed_at: Mapped[datetime | None] = mapped_column(doc="when the address was confirmed; none: can't log in")
     locked_at: Mapped[datetime | None] = mapped_column(doc="when an admin locked it: can't log in; none: it is open")
+    last_seen_at: Mapped[datetime | None] = mapped_column(doc="when a session of it was last used; none: never")
 
 
 class FollowedGasType(Base):

@@ -5,6 +5,11 @@ from __future__ import annotations
 import unicodedata
 
 
+def drop_invisible(text: str) -> str:
+    """Return the text without what is copied along from a page unseen: joiners, marks of direction, soft hyphens."""
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+
+
 def read_line(text: str, longest: int) -> str | None:
     """Return the text as one visible line: no control characters or marks of direction, single spaces only.
 

@@ -22,6 +22,7 @@ Action = Literal[
     "erase",
     "load",
     "accept_feed",
+    "withdraw_feed",
     "start",
     "stop",
     "remove_pid",

@@ -8,7 +8,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 
 from errors import EmailRefused, NameRefused, UsernameRefused
-from typed import read_line
+from typed import drop_invisible, read_line
 
 USERNAME_LENGTHS = (3, 30)  # no password may hold the username, and two letters are in too many
 MAX_NAME_LENGTH = 80
@@ -58,7 +58,7 @@ def read_name(text: str) -> str:
 def make_key(text: str) -> str:
     """Return the form under which a username or an address is unique and looked up."""
     # PostgreSQL takes no NUL, not even to look for it.
-    shown = text[:1000].strip().replace("\0", "\ufffd")
+    shown = drop_invisible(text[:1000]).strip().replace("\0", "\ufffd")
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown).casefold())[:254]
 
 

@@ -10,14 +10,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from accounts.codes import LIFETIME, MAX_TRIES
 from accounts.identity import make_key
-from models import Credential, CustomStation, FollowedGasType, LoginSession, User, VerificationCode
+from models import Credential, CustomStation, FollowedGasType, User, VerificationCode
 
 MAX_FOUND = 20
 
 
 @dataclass(frozen=True)
 class PeopleFigures:
-    """How many accounts there are and what they keep; a session counts as active by when it was last used."""
+    """How many accounts there are and what they keep; who is active was here in those days, logged out since or not."""
 
     accounts: int
     active_7_days: int
@@ -32,7 +32,7 @@ class PeopleFigures:
 
 @dataclass(frozen=True)
 class Account:
-    """An account, without anything that lets one log in; `seen_at` is None when no session of it is left."""
+    """An account, without anything that lets one log in; `seen_at` is None when nobody ever logged in to it."""
 
     id: int
     username: str
@@ -56,8 +56,8 @@ def count_people(connection: Connection, now: datetime) -> PeopleFigures:
     row = connection.execute(
         select(
             _count(Credential.user_id),
-            _count(LoginSession.user_id, LoginSession.seen_at > now - timedelta(days=7)),
-            _count(LoginSession.user_id, LoginSession.seen_at > now - timedelta(days=30)),
+            _count(Credential.user_id, Credential.last_seen_at > now - timedelta(days=7)),
+            _count(Credential.user_id, Credential.last_seen_at > now - timedelta(days=30)),
             _count(Credential.user_id, Credential.role == "admin"),
             _count(Credential.user_id, Credential.locked_at.is_not(None)),
             _count(Credential.user_id, Credential.confirmed_at.is_(None)),
@@ -83,7 +83,6 @@ def find_accounts(connection: Connection, text: str) -> list[Account]:
     """Return at most 20 accounts whose username or address holds a text, in the order of their usernames."""
     key = make_key(text)
     held = or_(User.username_key.contains(key, autoescape=True), User.email_key.contains(key, autoescape=True))
-    seen_at = select(func.max(LoginSession.seen_at)).where(LoginSession.user_id == User.id).scalar_subquery()
     kept = select(func.count()).select_from(CustomStation).where(CustomStation.user_id == User.id).scalar_subquery()
     rows = connection.execute(
         select(
@@ -95,7 +94,7 @@ def find_accounts(connection: Connection, text: str) -> list[Account]:
             User.created_at,
             Credential.confirmed_at,
             Credential.locked_at,
-            seen_at,
+            Credential.last_seen_at,
             kept,
         )
         .join(Credential, Credential.user_id == User.id)

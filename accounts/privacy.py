@@ -40,6 +40,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             Credential.role,
             Credential.confirmed_at,
             Credential.locked_at,
+            Credential.last_seen_at,
             AuditRow.at.label("done_at"),
             AuditRow.action,
         )
@@ -85,6 +86,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             "created_at": row.created_at.isoformat(),
             "confirmed_at": row.confirmed_at and row.confirmed_at.isoformat(),
             "locked_at": row.locked_at and row.locked_at.isoformat(),
+            "last_seen_at": row.last_seen_at and row.last_seen_at.isoformat(),
         },
         "fuels_followed": [FUEL_NAMES[fuel_id] for fuel_id in fuels],
         "vehicle": {

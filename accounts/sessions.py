@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, delete, insert, or_, select, update
 
 from accounts.addresses import is_known_address, remember_address
 from accounts.identity import make_key
@@ -110,6 +110,7 @@ def open_session(connection: Connection, user_id: int, *, is_lasting: bool, brow
             browser=browser[:120],
         )
     )
+    _note_seen(connection, Credential.user_id == user_id, now)
     return session_id
 
 
@@ -142,6 +143,9 @@ def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:
         if connection.execute(select(LoginSession.token_hash).where(*is_stale)).first() is None:
             return
     with begin_writing(engine) as connection:
+        # The driver first: afterwards the session is no longer stale.
+        of_session = select(LoginSession.user_id).where(*is_stale)
+        _note_seen(connection, Credential.user_id.in_(of_session), now)
         connection.execute(update(LoginSession).where(*is_stale).values(seen_at=now))
 
 
@@ -175,6 +179,11 @@ def close_sessions(connection: Connection, user_id: int, *, but: str | None = No
 def hash_session_id(session_id: str) -> str:
     """Return under what a session is stored: whoever reads the table can't log in with it."""
     return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def _note_seen(connection: Connection, who: ColumnElement[bool], now: datetime) -> None:
+    """Note with the account when its driver was here, for sessions end and go."""
+    connection.execute(update(Credential).where(who).values(last_seen_at=now))
 
 
 def _find_account(connection: Connection, name_key: str) -> Row[*tuple[Any, ...]] | None:

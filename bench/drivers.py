@@ -50,7 +50,13 @@ def add_drivers(engine: Engine, count: int) -> None:
             connection.execute(
                 insert(Credential),
                 [
-                    {"user_id": id_, "password_hash": password_hash, "role": "driver", "confirmed_at": now}
+                    {
+                        "user_id": id_,
+                        "password_hash": password_hash,
+                        "role": "driver",
+                        "confirmed_at": now,
+                        "last_seen_at": now,
+                    }
                     for id_ in ids
                 ],
             )

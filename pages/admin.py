@@ -33,18 +33,26 @@ def main() -> None:
             _("Mails are written to files in outputs/mail/, for no CARBUROAM_SMTP_URL is set."),
             icon=":material/mail_off:",
         )
-    section = st.segmented_control(
+    asked = st.query_params.get("section")
+    # The address decides, so that a reload and the browser's Back lead where one was.
+    section = st.session_state["admin_section"] = asked if asked in SECTIONS else "loads"
+    st.segmented_control(
         _("Section"),
         list(SECTIONS),
-        default="loads",
         format_func=lambda name: _(SECTIONS[name][0]),
         required=True,
         label_visibility="collapsed",
         key="admin_section",
+        on_change=_open_section,
     )
-    show_note()
+    show_note(section)
     # Only the open one is drawn, and asks the database.
-    SECTIONS[section or "loads"][1]()
+    SECTIONS[section][1]()
+
+
+def _open_section() -> None:
+    # By its name and not its label, which the widget itself would write there: that one is in the visitor's language.
+    st.query_params["section"] = st.session_state["admin_section"]
 
 
 main()

@@ -40,6 +40,11 @@ rows = (
         _("30 days at most"),
     ),
     (
+        _("When you were last here, to the hour"),
+        _("to know how many drivers use this site"),
+        _("until you delete the account"),
+    ),
+    (
         _("Addresses from which you logged in, as hashes"),
         _("to let you in there whatever strangers try"),
         _("90 days after the last log-in from there"),

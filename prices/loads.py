@@ -66,3 +66,13 @@ def accept_refused(connection: Connection, digest: str, now: datetime) -> None:
     accepted = connection.execute(update(RefusedFeed).where(RefusedFeed.digest == digest).values(accepted_at=now))
     if accepted.rowcount == 0:
         raise RefusedFeedGone
+
+
+def withdraw_accepted(connection: Connection, digest: str) -> None:
+    """Judge the refused feed of this digest as before, though it had been accepted.
+
+    Raises RefusedFeedGone: a load took it already, or another one was refused since.
+    """
+    own = (RefusedFeed.digest == digest, RefusedFeed.accepted_at.is_not(None))
+    if connection.execute(update(RefusedFeed).where(*own).values(accepted_at=None)).rowcount == 0:
+        raise RefusedFeedGone

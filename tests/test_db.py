@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from db import begin_writing, open_engine, prepare_database
-from models import FUEL_NAMES, Base, EtlRun, GasType, Price, Station
+from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station
 from settings import ROOT, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -95,6 +95,35 @@ def test_a_database_of_any_revision_is_upgraded_with_its_rows(settings: Settings
         assert find_differences(connection) == []
         assert connection.scalars(select(EtlRun.source)).all() == ["before"]
     engine.dispose()
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_when_a_driver_was_last_here_is_taken_from_the_sessions_there_are(settings: Settings) -> None:
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for id_, name in ((1, "ada"), (2, "bob")):
+            connection.exec_driver_sql(
+                "INSERT INTO users (id, username, username_key, email, email_key, name, language, created_at) "
+                f"VALUES ({id_}, '{name}', '{name}', '{name}', '{name}', '{name}', 'fr', '2023-11-01 00:00:00.000000')"
+            )
+            connection.exec_driver_sql(
+                f"INSERT INTO credentials (user_id, password_hash, role) VALUES ({id_}, 'x', 'driver')"
+            )
+        for token, hour in (("a", 9), ("b", 7)):
+            at = f"'2023-11-23 {hour:02}:00:00.000000'"
+            connection.exec_driver_sql(
+                "INSERT INTO login_sessions (token_hash, user_id, created_at, seen_at, expires_at, browser) "
+                f"VALUES ('{token}', 1, {at}, {at}, {at}, '')"
+            )
+    prepare_database(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(select(Credential.user_id, Credential.last_seen_at))
+        seen = {row.user_id: row.last_seen_at for row in rows}
+    engine.dispose()
+    assert seen == {1: datetime(2023, 11, 23, 9, tzinfo=UTC), 2: None}
 
 
 def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:

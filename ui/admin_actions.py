@@ -42,6 +42,7 @@ _WORDS = {
     "erase": N_("erased the account"),
     "load": N_("started a load"),
     "accept_feed": N_("accepted the refused feed"),
+    "withdraw_feed": N_("took back that the refused feed was accepted"),
     "start": N_("started the background process"),
     "stop": N_("stopped the background process"),
     "remove_pid": N_("removed a stale pid.txt"),
@@ -80,17 +81,24 @@ def act(change: Change, done: str) -> bool:
     except AdminOnly:
         return False
     except (CarburoamError, OSError) as error:
-        st.session_state["admin_note"] = ("error", word_admin_error(error))
+        _keep_note("error", word_admin_error(error))
         return False
     get_mailer().wake()
-    st.session_state["admin_note"] = ("success", done)
+    _keep_note("success", done)
     return True
 
 
-def show_note() -> None:
-    """Draw how the last action went, until the next one."""
+def _keep_note(kind: str, text: str) -> None:
+    st.session_state["admin_note"] = (kind, text, st.session_state.get("admin_section"))
+
+
+def show_note(section: str) -> None:
+    """Draw how the last action of a section went, until the next one, or until another section is opened."""
     if note := st.session_state.get("admin_note"):
-        kind, text = note
+        kind, text, section_of_it = note
+        if section_of_it != section:
+            del st.session_state["admin_note"]
+            return
         (st.error if kind == "error" else st.success)(
             text, icon=f":material/{'error' if kind == 'error' else 'check'}:"
         )

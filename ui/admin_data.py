@@ -10,6 +10,7 @@ from prices.quality import DoubtfulPrice, GoneStation, inspect_feed
 from ui.formats import escape, format_count, format_day, format_price
 from ui.price_table import name_station
 from ui.reading import open_reading
+from ui.run_messages import word_message
 from ui.station_links import make_station_link
 from ui.tables import show_table
 from ui.texts import _
@@ -45,7 +46,8 @@ def _show_rejected(run: Run | None) -> None:
             stations=f"**{format_count(run.stations_rejected)}**", prices=f"**{format_count(run.prices_rejected)}**"
         )
     )
-    st.markdown(f":small[{escape(run.message)}]")
+    if message := word_message(run.message):
+        st.markdown(message)
 
 
 def _show_count(count: int) -> None:

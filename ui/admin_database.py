@@ -22,6 +22,8 @@ from ui.reading import begin_change, get_engine, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
 
+POLL_SECONDS = 2.0
+
 
 def show_database() -> None:
     """Draw the section."""
@@ -41,10 +43,8 @@ def show_database() -> None:
 
 
 def _show_backup() -> None:
-    ticket = st.session_state.get("backup_ticket", "")
-    if get_tickets().is_good(ticket):
-        st.markdown(_("The backup can be downloaded once, within a minute."))
-        st.link_button(_("Download the backup"), make_address(ticket), icon=":material/download:", type="primary")
+    if ticket := st.session_state.get("backup_ticket"):
+        _offer_backup(ticket)
         return
     st.markdown(
         _(
@@ -58,6 +58,18 @@ def _show_backup() -> None:
                 _("Password"), key="backup_password", type="password", max_chars=200, autocomplete="current-password"
             )
         st.form_submit_button(_("Make a backup"), icon=":material/archive:", on_click=_make_ticket)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _offer_backup(ticket: str) -> None:
+    """Draw the link until it is spent, which no rerun tells of, or its minute is over."""
+    if get_tickets().is_good(ticket):
+        st.markdown(_("The backup can be downloaded once, within a minute."))
+        st.link_button(_("Download the backup"), make_address(ticket), icon=":material/download:", type="primary")
+        return
+    for key in ("backup_ticket", "admin_note"):
+        st.session_state.pop(key, None)
+    st.rerun(scope="app")
 
 
 def _make_ticket() -> None:

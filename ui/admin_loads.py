@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
 import streamlit as st
-from babel.dates import format_datetime
 from sqlalchemy import Connection
 
 import etl
 from accounts.audit import Actor, note_action
-from prices.loads import Refusal, Run, accept_refused, get_refusal, list_runs
+from prices.loads import Refusal, Run, accept_refused, get_refusal, list_runs, withdraw_accepted
 from scheduler import Running, find_running, remove_stale_pid, start_load, stop_running
 from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import show_confirmed
-from ui.formats import PARIS, escape, format_age, format_count, format_instant, format_number
+from ui.formats import escape_code, format_age, format_count, format_instant, format_number
+from ui.load_chart import show_load_chart
 from ui.reading import get_engine, get_settings, get_starter, open_reading
+from ui.run_messages import word_message
 from ui.tables import show_table
-from ui.texts import N_, _, get_language
+from ui.texts import N_, _
 
 SHOWN_RUNS = 20
 POLL_SECONDS = 2.0
@@ -46,7 +46,7 @@ def show_loads() -> None:
     if not runs:
         st.markdown(_("None yet."))
     else:
-        _show_chart(runs)
+        show_load_chart(runs)
         _show_runs(runs)
     _watch((running, is_loading, runs[:1]))
 
@@ -142,7 +142,7 @@ def _show_refusal(refusal: Refusal) -> None:
                 "feed."
             ).format(
                 instant=format_instant(refusal.refused_at),
-                source=escape(refusal.source),
+                source=escape_code(refusal.source),
                 count=format_count(refusal.station_count),
                 before=format_count(refusal.station_count_before),
                 gone=f"**{format_count(refusal.stations_gone)}**",
@@ -150,6 +150,20 @@ def _show_refusal(refusal: Refusal) -> None:
         )
         if refusal.accepted_at is not None:
             st.markdown(_("It was accepted; the next load takes it."))
+
+            def withdraw(connection: Connection, actor: Actor, now: datetime) -> None:
+                withdraw_accepted(connection, refusal.digest)
+                note_action(connection, actor, "withdraw_feed", now, subject=refusal.digest[:12])
+
+            show_confirmed(
+                _("Take this back"),
+                _("No load takes this feed; it is judged as any other."),
+                _("Yes, take it back"),
+                "admin_withdraw",
+                withdraw,
+                _("The feed is no longer accepted."),
+                icon=":material/undo:",
+            )
             return
 
         def accept(connection: Connection, actor: Actor, now: datetime) -> None:
@@ -164,29 +178,6 @@ def _show_refusal(refusal: Refusal) -> None:
             accept,
             _("The feed was accepted; the next load takes it."),
             icon=":material/check_circle:",
-        )
-
-
-def _show_chart(runs: Sequence[Run]) -> None:
-    shown = [run for run in reversed(runs) if run.stations_seen]
-    if shown:
-        locale = {"fr": "fr", "en": "en_GB"}[get_language()]
-        st.bar_chart(
-            pa.table(
-                {
-                    _("Load"): [
-                        format_datetime(run.started_at.astimezone(PARIS), "d MMM HH:mm:ss", locale=locale)
-                        for run in shown
-                    ],
-                    _("Stations"): [run.stations_seen for run in shown],
-                    _("Prices"): [run.prices_seen for run in shown],
-                }
-            ),
-            x=_("Load"),
-            y=[_("Stations"), _("Prices")],
-            stack=False,
-            sort=False,
-            height=260,
         )
 
 
@@ -223,7 +214,8 @@ def _describe(run: Run) -> str:
                 prices_rejected=format_count(run.prices_rejected),
             )
         )
-    lines.append(f":small[{escape(run.message)}]")
+    if message := word_message(run.message):
+        lines.append(message)
     return "  \n".join(lines)
 
 

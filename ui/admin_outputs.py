@@ -30,12 +30,11 @@ def show_outputs() -> None:
     text = st.text_input(_("Search in all of them"), key="admin_output_search", max_chars=100)
     if text.strip():
         found = search_outputs(folder, text.strip())
-        st.code(
-            "\n".join(f"{name}: {line}" for name, line in found) or "–",
-            language=None,
-            height=HEIGHT_PX,
-            wrap_lines=True,
-        )
+        if found:
+            lines = "\n".join(f"{name}: {line}" for name, line in found)
+            st.code(lines, language=None, height=HEIGHT_PX, wrap_lines=True)
+        else:
+            st.markdown(_("No line holds this text."))
     else:
         name = st.selectbox(_("File"), list(outputs), key="admin_output")
         if name in outputs:

@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from accounts import admin
 from accounts.audit import Actor
+from accounts.identity import make_key
 from accounts.people import MAX_FOUND, Account, count_followed, count_people, find_accounts
 from models import FUEL_NAMES
 from stations.popular import KeptStation, list_most_kept
 from ui.admin_actions import Change, show_confirmed
 from ui.authentication import get_secret_key
-from ui.formats import escape, format_count, format_instant
+from ui.formats import escape, escape_code, format_count, format_instant
 from ui.price_table import name_station
 from ui.reading import get_settings, open_reading
 from ui.station_links import make_station_link
@@ -54,7 +55,7 @@ def show_people() -> None:
 def _show_search() -> None:
     st.subheader(_("Find an account"), anchor=False)
     text = st.text_input(_("Part of a username or an e-mail address"), key="admin_account_search", max_chars=254)
-    if not text.strip():
+    if not make_key(text):
         return
     with open_reading() as connection:
         accounts = {account.id: account for account in find_accounts(connection, text)}
@@ -75,14 +76,14 @@ def _show_search() -> None:
 
 def _show_account(account: Account) -> None:
     with st.container(border=True):
-        st.markdown(f"**{escape(account.username)}** · {escape(account.name)} · {escape(account.email)}")
+        st.markdown(f"**{escape(account.username)}** · {escape(account.name)} · {escape_code(account.email)}")
         marks = [
             _("admin") if account.is_admin else "",
             _("locked since {instant}").format(instant=format_instant(account.locked_at)) if account.locked_at else "",
             _("not confirmed") if account.confirmed_at is None else "",
         ]
         st.markdown(" ".join(f":orange-badge[{mark}]" for mark in marks if mark) or _("An account like any other."))
-        seen = format_instant(account.seen_at) if account.seen_at else _("not logged in anywhere")
+        seen = format_instant(account.seen_at) if account.seen_at else _("never")
         st.caption(
             _("Opened: {opened}. Last seen: {seen}. Stations kept: {count}.").format(
                 opened=format_instant(account.created_at), seen=seen, count=format_count(account.stations_kept)

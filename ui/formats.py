@@ -27,6 +27,18 @@ def escape(text: str) -> str:
     return _SHORTCUTS.sub(rf"\1{_WORD_JOINER}", _MARKDOWN.sub(r"\\\1", " ".join(text.split())))
 
 
+def escape_code(text: str) -> str:
+    """Return a text as code in Markdown: unlike `escape` it adds no invisible letter, so it can be copied as it is.
+
+    For addresses and the like. It can't stand within a :directive[], of which a bracket in it would be the end.
+    """
+    line = " ".join(text.split())
+    if "`" not in line:
+        return f"`{line}`" if line else ""
+    fence = "`" * (max(map(len, re.findall("`+", line))) + 1)
+    return f"{fence} {line} {fence}"
+
+
 def format_price(milli_eur: int, language: str | None = None) -> str:
     """1739 -> "1,739 €" or "€1.739", in the language of this session or, outside of any, in the one named."""
     return _write_price(milli_eur, language or _get_locale())

@@ -199,6 +199,7 @@ def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: Mak
         exported = json.loads(json.dumps(export_account(connection, user_id)))
         password_hash = connection.execute(select(Credential.password_hash)).scalar_one()
     assert exported["account"]["email"] == "ada@mailbox.org"
+    assert exported["account"]["last_seen_at"] == NOW.isoformat()
     assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
     assert exported["stations_kept"] == [{"station_id": 1, "name": "Home", "since": NOW.isoformat()}]
     assert exported["logged_in_browsers"][0]["browser"] == "Firefox"

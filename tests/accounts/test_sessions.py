@@ -22,7 +22,7 @@ from accounts.sessions import (
 )
 from db import begin_writing
 from errors import LoginRefused, TooManyTries
-from models import LoginSession, User
+from models import Credential, LoginSession, User
 
 
 def attempt(engine: Engine, name: str, password: str, *, address: str | None = None, now: datetime = NOW) -> int:
@@ -137,6 +137,17 @@ def test_when_a_session_was_used_is_known_to_the_hour(engine: Engine, make_drive
     assert read_seen_at() == NOW
     mark_seen(engine, session_id, NOW + timedelta(minutes=61))
     assert read_seen_at() == NOW + timedelta(minutes=61)
+
+
+def test_when_a_driver_was_here_outlives_the_session(engine: Engine, make_driver: MakeDriver) -> None:
+    ada, bob = make_driver("ada"), make_driver("bob")
+    session_id = begin(engine, ada)
+    mark_seen(engine, session_id, NOW + timedelta(hours=3))
+    with begin_writing(engine) as connection:
+        close_session(connection, session_id)
+        rows = connection.execute(select(Credential.user_id, Credential.last_seen_at))
+        seen = {row.user_id: row.last_seen_at for row in rows}
+    assert seen == {ada: NOW + timedelta(hours=3), bob: None}
 
 
 def test_ids_of_drivers_are_never_used_again(engine: Engine, make_driver: MakeDriver) -> None:

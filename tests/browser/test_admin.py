@@ -14,7 +14,7 @@ from browser.admin_pages import find_account, grant, log_in_at, open_section, wa
 from browser.app_process import App, run_app, wait_until
 from browser.mail_server import PASSWORD, add_driver, expect_title, press
 from browser.test_looks import expect_sound_layout
-from browser.visit import Look, Open, get_main
+from browser.visit import Look, Open, get_main, settle
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,12 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     expect(get_main(page).get_by_test_id("stTable").get_by_text("unchanged")).to_be_visible()
 
     open_section(page, "People", "en")
+    page.reload()
+    expect(get_main(page).get_by_role("heading", name="Find an account")).to_be_visible()
+    open_section(page, "Audit", "en")
+    page.go_back()
+    expect(get_main(page).get_by_role("heading", name="Find an account")).to_be_visible()
+    settle(page)
     find_account(page, "bob@", "en")
     confirm(page, "Lock", "Yes, lock it")
     expect(get_main(page).get_by_text("The account is locked.")).to_be_visible()
@@ -77,6 +83,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     page.context.on("page", lambda tab: tab.on("download", lambda one: downloads.append(one)))
     get_main(page).get_by_role("link", name="Download the backup").click()
     wait_until(lambda: page.evaluate("true") and downloads, 30)
+    expect(get_main(page).get_by_role("link", name="Download the backup")).to_have_count(0)
     path = tmp_path / "backup.sqlite3"
     downloads[0].save_as(path)
     with closing(sqlite3.connect(path)) as copy:

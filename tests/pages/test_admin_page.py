@@ -184,7 +184,8 @@ def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
         admin.lock_account(connection, admin.COMMAND, find_id(engine, "bob"), datetime.now(UTC))
     at = find_account(open_admin(engine, "people"), "bob@mailbox.org")
     [account] = [text for text in list_texts(at) if "bob" in text and text.startswith("**")]
-    assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · bob@mailbox.org"
+    assert read(account) == f"{HOSTILE[:30]} · {HOSTILE} · `bob@mailbox.org`"
+    assert account.endswith(" · `bob@mailbox.org`"), "it can be copied"
     assert not re.search(r"(?<!\\)[<>\[\]:]", account)
     rows = [row[2] for row in open_section(at, "audit").main.table[0].value.itertuples(index=False)]
     assert read(rows[0]) == f"locked the account · {HOSTILE[:30]}"
@@ -201,6 +202,23 @@ def test_a_driver_is_locked_unlocked_made_an_admin_and_erased(app: Settings, eng
         assert len(at.main.success) == 1, name
     assert list_actions(engine) == ["lock", "unlock", "reset", "grant", "revoke", "erase"]
     assert "No account is called so." in list_shown(at)
+
+
+def test_how_an_action_went_is_said_in_its_section_alone(app: Settings, engine: Engine) -> None:
+    at = find_account(open_admin(engine, "people"), "bob")
+    press(at, f"admin_lock_{find_id(engine, 'bob')}")
+    assert [success.value for success in run(at).main.success] == ["The account is locked."]
+    for section in ("loads", "people"):
+        assert not open_section(at, section).main.success, section
+
+
+def test_the_address_names_the_section(app: Settings, engine: Engine) -> None:
+    at = open_admin(engine, "people", lang="FR")
+    assert at.query_params["section"] in ("people", ["people"])
+    again = visit("admin", session_id=begin(engine, "ada"), section="people")
+    assert "Find an account" in [title.value for title in again.main.subheader]
+    strange = visit("admin", session_id=begin(engine, "ada"), section="nothing")
+    assert "The background process" in [title.value for title in strange.main.subheader]
 
 
 @pytest.mark.parametrize("name", ["lock", "revoke", "erase"])
@@ -254,9 +272,24 @@ def test_a_refused_feed_is_looked_at_and_accepted(app: Settings, engine: Engine,
     press(at, "admin_accept")
     with engine.connect() as connection:
         assert connection.execute(select(RefusedFeed.accepted_at)).scalar_one() is not None
-    assert list_actions(engine) == ["accept_feed"]
     assert "It was accepted; the next load takes it." in list_shown(at)
+    press(at, "admin_withdraw")
+    assert "It was accepted; the next load takes it." not in list_shown(at)
+    assert etl.run_load(small, engine).status == "refused"
+    run(at)
+    press(at, "admin_accept")
+    assert list_actions(engine) == ["accept_feed", "withdraw_feed", "accept_feed"]
     assert etl.run_load(small, engine).status == "loaded"
+
+
+def test_what_a_load_took_can_not_be_taken_back(app: Settings, engine: Engine, make_feed: MakeFeed) -> None:
+    small = app.model_copy(update={"feed_url": str(make_feed(stations=10, newest_at=datetime.now(UTC)))})
+    assert etl.run_load(small, engine).status == "refused"
+    at = press(open_admin(engine), "admin_accept")
+    assert etl.run_load(small, engine).status == "loaded"
+    press(at, "admin_withdraw")
+    assert [error.value for error in at.main.error] == ["Another load came in between: please look again."]
+    assert list_actions(engine) == ["accept_feed"]
 
 
 @pytest.fixture
@@ -276,7 +309,8 @@ def test_outputs_are_read_searched_and_cleared(app: Settings, engine: Engine, pr
     at.text_input(key="admin_output_search").set_value("SLEPT")
     assert [code.value for code in run(at).main.code] == ["stdout_a.txt: it slept"]
     at.text_input(key="admin_output_search").set_value("SECRET")
-    assert [code.value for code in run(at).main.code] == ["–"]
+    assert not run(at).main.code
+    assert "No line holds this text." in list_shown(at)
     press(at, "admin_clear_outputs")
     assert [path.name for path in printed.rglob("*.*")] == ["1.eml"]
     assert list_actions(engine) == ["clear_outputs"]
@@ -351,6 +385,10 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
     data = b"".join(backup.read())
     assert data.startswith(b"SQLite format 3\0")
     assert backup.headers["Content-Length"] == str(len(data))
+    assert "The backup is ready." in list_shown(at)
+    run(at)
+    assert not {"The backup is ready.", "Download the backup"} & set(list_shown(at)), "it was spent"
+    assert at.text_input(key="backup_password")
     assert take_backup(ticket, cookies) is None, "it was spent"
     for stranger in (other, {}, {COOKIE: "x"}):
         assert take_backup(get_tickets().make(session_id), stranger) is None

@@ -15,7 +15,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 
-from ui.formats import escape
+from ui.formats import escape, escape_code
 
 WORD_JOINER = "\u2060"
 
@@ -169,9 +169,17 @@ def test_an_escaped_text_does_not_break_out_of_what_stands_around_it(frame: str)
     assert [text for text in HOSTILE if list_tokens(frame.format(escape(text))) != as_of_a_harmless_word] == []
 
 
+@pytest.mark.parametrize("text", [*HOSTILE, "`", "``a`", "ada@mailbox.org"])
+def test_code_is_copied_as_it_was_written(text: str) -> None:
+    blocks = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(f"**x** {escape_code(text)} y")
+    parts = [(part.type, part.content) for block in blocks for part in block.children or ()]
+    assert ("code_inline", " ".join(text.split())) in parts
+    assert parts[-1] == ("text", " y")
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\r\n", "\u00a0\u2028\u2029"])
 def test_white_space_alone_is_nothing(text: str) -> None:
-    assert escape(text) == ""
+    assert escape(text) == escape_code(text) == ""
 
 
 @effort(max_examples=200, deadline=None)

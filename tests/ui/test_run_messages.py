@@ -1,0 +1,77 @@
+"""The messages of the loads, which are stored in English, are read in the reader's language."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from errors import FeedShrunk
+from settings import ROOT
+from ui import texts
+from ui.run_messages import word_message
+
+LOADED = "10002 stations and 33000 prices seen; 12 stations and 40 prices written"
+
+
+@pytest.fixture
+def in_french() -> Iterator[None]:
+    token = texts._held.set("fr")
+    yield
+    texts._held.reset(token)
+
+
+@pytest.mark.usefixtures("in_french")
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("the feed has not changed since the last load", "le flux n'a pas changé depuis le dernier chargement"),
+        (
+            str(FeedShrunk(4000, 10002, 6002)),
+            "il contient 4\u202f000 stations, moins de la moitié des 10\u202f002 d'avant",
+        ),
+        (
+            "the archive is damaged or no zip file: File is not a zip file",
+            "l'archive est abîmée ou n'est pas un fichier zip\u00a0: `File is not a zip file`",
+        ),
+        (LOADED, ""),
+        (
+            f"{LOADED}; 3 stations no longer in the feed; rejected: 2 x price can't be read (stations 1000001, 2), "
+            "1 x stock-out: begins in the future, 1 x news",
+            "3 stations ne sont plus dans le flux · rejetés\u00a0: 2 × prix illisible (stations 1000001, 2), "
+            "1 × rupture\u00a0: commence dans l'avenir, 1 × `news`",
+        ),
+        (
+            "a.example can't be reached (ConnectionError); then the download takes too long",
+            "`a.example` est injoignable (`ConnectionError`) · le téléchargement dure trop longtemps",
+        ),
+        (
+            f"{LOADED}; loaded instead of the first feed: a.example answers with HTTP status 503",
+            "chargé à la place du premier flux\u00a0: `a.example` répond par le statut HTTP `503`",
+        ),
+        (
+            "the root element is <html>, not <pdv_liste>",
+            "l'élément racine est `<html>` et non <pdv_liste>",
+        ),
+        ("https://a.example **x** broke", "`https://a.example **x** broke`"),
+        ("", ""),
+    ],
+)
+def test_a_message_is_read_in_french(message: str, words: str) -> None:
+    assert word_message(message).replace("\\<", "<") == words
+
+
+@pytest.mark.usefixtures("in_french")
+def test_every_fixed_message_of_a_load_is_known() -> None:
+    fixed = [
+        node.args[0].value
+        for name in ("etl", "feed/archive", "feed/download", "feed/parse")
+        for node in ast.walk(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("FeedRefused", "FeedUnreachable")
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert len(fixed) > 8
+    assert [message for message in fixed if word_message(message).startswith("`")] == []
