@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from conftest import DATABASE, KEY, PASSWORD, find_code
+from conftest import DATABASE, KEY, PASSWORD, ReadMails, find_code
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
@@ -97,6 +97,13 @@ def app(monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine) -> 
         assert register(engine, settings, KEY, form, address=None, now=datetime.now(UTC)).is_open
     with run_app(monkeypatch, settings):
         yield settings
+
+
+@pytest.fixture
+def mailing_app(app: Settings, mailing: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The same pages with a mail server, at which nobody listens: mails stay in the outbox, to be read there."""
+    with run_app(monkeypatch, mailing):
+        yield mailing
 
 
 def find_id(engine: Engine, username: str) -> int:
@@ -219,15 +226,16 @@ def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: st
     assert {name: at.query_params[name] for name in query} == query
 
 
-def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(app: Settings, engine: Engine) -> None:
+def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(
+    mailing_app: Settings, engine: Engine, read_mails: ReadMails
+) -> None:
     elsewhere = log_in()
     at = visit("about")
     at.switch_page(str(ROOT / "pages" / "recover.py"))
     run(at)
     at.text_input(key="password_name").set_value("ada")
     run(press(at, "Mail me a code"))
-    with engine.connect() as connection:
-        code = find_code(connection.execute(select(OutboxMail.text)).scalars().all()[-1])
+    code = find_code(read_mails()[-1].text)
     at.text_input(key="reset_code").set_value(code)
     at.text_input(key="reset_password").set_value("another long password")
     run(press(at, "Set the new password"))
