@@ -196,6 +196,7 @@ def confirm_new_email(
 ) -> None:
     """Make the new address the account's, by the code that was mailed to it; the old one is told.
 
+    Raises CodeMalformed: what was typed is no code.
     Raises CodeWrong or CodeExpired: also when another account got the address meanwhile.
     """
     with begin_writing(engine) as connection:

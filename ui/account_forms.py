@@ -10,6 +10,7 @@ from math import ceil
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from accounts.codes import LENGTH as CODE_LENGTH
 from accounts.identity import USERNAME_LENGTHS
 from accounts.passwords import MIN_LENGTH
 from accounts.registration import confirm_account, mail_confirmation
@@ -17,6 +18,7 @@ from errors import (
     AccountError,
     CarburoamError,
     CodeExpired,
+    CodeMalformed,
     CodeWrong,
     EmailRefused,
     EmailTaken,
@@ -93,6 +95,10 @@ def word_error(error: CarburoamError) -> str:
             return _("Please give a name of at most 80 characters.")
         case PasswordWrong():
             return _("This is not your password.")
+        case CodeMalformed():
+            return _("Please type the code of the mail: {count} letters and digits, never I, L, O, U, 0 or 1.").format(
+                count=CODE_LENGTH
+            )
         case CodeWrong() | CodeExpired():
             return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
         case FigureRefused():
