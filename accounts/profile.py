@@ -156,18 +156,21 @@ def change_password(
 
 
 def ask_new_email(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, now: datetime
+    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, password: str, now: datetime
 ) -> None:
     """Mail a code to the new address, with which it becomes the account's; without a mail server it does at once.
 
-    Whether another account has the address is not said, but where no mail can be sent.
+    Whoever gets hold of the address gets hold of the account: so it asks the password. Whether another account has the
+    address is not said, but where no mail can be sent.
 
-    Raises EmailRefused: no address. Raises EmailTaken: see above. Raises TooManyTries: too many mails to it.
+    Raises EmailRefused: no address. Raises EmailTaken: see above.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many mails to the address.
     """
     address = read_email(email)
     with engine.connect() as connection:
         if make_key(get_profile(connection, user_id).email) == make_key(address):
             raise EmailTaken
+    require_own_password(engine, secret_key, user_id, password, now)
     if not settings.can_mail:
         _replace_email(engine, settings, user_id, address, now)
         return

@@ -22,7 +22,7 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused
+from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused, PasswordWrong
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import get_password_hint, make_column, show_field
@@ -153,6 +153,14 @@ def show_email(profile: Profile, *, is_asked: bool) -> None:
         st.text(profile.email)
         with show_field("email"):
             st.text_input(_("New e-mail"), key="profile_email", max_chars=254, autocomplete="email")
+        with show_field("email_password"):
+            st.text_input(
+                _("Your password"),
+                key="profile_email_password",
+                type="password",
+                max_chars=200,
+                autocomplete="current-password",
+            )
         show_submit(_("Change the address"), save_email, "email", "email_code")
     if st.session_state.get("email_asked") == driver.id or is_asked:
         with st.form("email_code", border=True):
@@ -174,12 +182,20 @@ def save_email() -> None:
             get_secret_key(),
             driver.id,
             st.session_state["profile_email"],
+            st.session_state["profile_email_password"],
             datetime.now(UTC),
         )
 
-    if try_each({"email": save}) and get_settings().can_mail:
+    if not try_each({"email": save}):
+        errors = st.session_state.get("field_errors", {})
+        if isinstance(errors.get("email"), NotSaved):
+            return
+        if isinstance(errors.get("email"), PasswordWrong):
+            errors["email_password"] = errors.pop("email")
+    elif get_settings().can_mail:
         st.session_state["email_asked"] = driver.id
         st.session_state["profile_note"] = _("A code is on its way to the new address.")
+    st.session_state["profile_email_password"] = ""
 
 
 def confirm_email() -> None:
@@ -323,7 +339,9 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
                 change()
         except NotSaved as error:
             errors[field or next(iter(changes), "name")] = error
-            keep_typed(*st.session_state["kept_fields"], "profile_email", "profile_email_code")
+            keep_typed(
+                *st.session_state["kept_fields"], "profile_email", "profile_email_password", "profile_email_code"
+            )
             break
         except AccountError as error:
             errors[field] = error

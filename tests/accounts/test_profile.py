@@ -146,7 +146,7 @@ def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     user_id = make_driver("ada", "old@mailbox.org")
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
     assert read_mails()[-1].recipient == "new@mailbox.org"
     code = find_code(read_mails()[-1].text)
     with pytest.raises(LoginRefused):
@@ -156,12 +156,29 @@ def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(
     assert read_mails()[-1].recipient == "old@mailbox.org"
 
 
+def test_a_new_address_asks_the_password(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    user_id = make_driver("ada", "old@mailbox.org")
+    before = len(read_mails())
+    for _ in range(5):
+        with pytest.raises(PasswordWrong):
+            ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", "wrong", NOW)
+    with pytest.raises(TooManyTries):
+        ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+    with pytest.raises(TooManyTries):  # the same count as for all that asks the password
+        erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
+    assert len(read_mails()) == before
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW + timedelta(seconds=1))
+    assert read_mails()[-1].recipient == "new@mailbox.org"
+
+
 def test_an_address_of_another_account_is_never_taken_nor_told_of(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     make_driver("ada", "ada@mailbox.org")
     eve = make_driver("eve")
-    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", NOW + timedelta(hours=2))
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, NOW + timedelta(hours=2))
     assert read_mails()[-1].recipient == "ada@mailbox.org"
     assert "eve" not in read_mails()[-1].text
 
@@ -170,7 +187,7 @@ def test_an_address_that_was_taken_meanwhile_is_not_given(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     eve = make_driver("eve")
-    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", NOW)
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, NOW)
     code = find_code(read_mails()[-1].text)
     make_driver("ada", "ada@mailbox.org")
     with pytest.raises(CodeExpired):
@@ -182,10 +199,10 @@ def test_without_a_mail_server_a_new_address_counts_at_once(
 ) -> None:
     make_driver("ada", "ada@mailbox.org")
     bob = make_driver("bob")
-    ask_new_email(engine, settings, KEY, bob, "new@mailbox.org", NOW)
+    ask_new_email(engine, settings, KEY, bob, "new@mailbox.org", PASSWORD, NOW)
     assert log_in(engine, KEY, "new@mailbox.org", PASSWORD, address=None, now=NOW) == bob
     with pytest.raises(EmailTaken):
-        ask_new_email(engine, settings, KEY, bob, "ada@mailbox.org", NOW)
+        ask_new_email(engine, settings, KEY, bob, "ada@mailbox.org", PASSWORD, NOW)
 
 
 def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: MakeDriver) -> None:
@@ -217,7 +234,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         add_station(connection, 1)
         for driver_id in (user_id, bob):
             add_favourite(connection, driver_id, 1, "Home", NOW)
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", NOW)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
     with pytest.raises(PasswordWrong):
         erase_account(engine, mailing, KEY, user_id, "wrong", NOW)
     erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
@@ -248,7 +265,9 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
             connection, user_id, litres_per_100km=None, km_per_year=None, tank_litres=None
         ),
         lambda connection, user_id: change_username(connection.engine, user_id, "ada"),
-        lambda connection, user_id: ask_new_email(connection.engine, Settings(), KEY, user_id, "a@mailbox.org", NOW),
+        lambda connection, user_id: ask_new_email(
+            connection.engine, Settings(), KEY, user_id, "a@mailbox.org", "", NOW
+        ),
     ],
 )
 def test_nothing_is_read_nor_changed_of_an_account_that_is_gone(

@@ -429,7 +429,7 @@ def test_an_account_deleted_during_a_callback_is_shown_logged_out(
     app: Settings, engine: Engine, delete_meanwhile: Callable[[str, str], None], form: str
 ) -> None:
     at = log_in()
-    for key in ("profile_old", "erase_password"):
+    for key in ("profile_old", "profile_email_password", "erase_password"):
         at.text_input(key=key).set_value(PASSWORD)
     at.text_input(key="profile_new").set_value("another long password")
     at.text_input(key="profile_email").set_value("new@mailbox.org")
