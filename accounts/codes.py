@@ -33,7 +33,7 @@ def issue_code(
 ) -> str:
     """Make a new code in place of any open one for that purpose, and return it; only a keyed hash is stored."""
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    _forget(connection, user_id, purpose)
+    forget_code(connection, user_id, purpose)
     connection.execute(
         insert(VerificationCode).values(
             user_id=user_id,
@@ -65,6 +65,14 @@ def read_code(text: str) -> str:
     return code
 
 
+def forget_code(connection: Connection, user_id: int, purpose: Purpose) -> int:
+    """Make the open code for a purpose good for nothing; return how many there were."""
+    result = connection.execute(
+        delete(VerificationCode).where(VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
+    )
+    return result.rowcount
+
+
 def spend_code(
     connection: Connection, secret_key: bytes, user_id: int, purpose: Purpose, code: str, now: datetime
 ) -> Spending:
@@ -87,16 +95,9 @@ def spend_code(
     expected = _hash_code(secret_key, user_id, purpose, typed)
     if not hmac.compare_digest(row.code_hash, expected):
         return Spending("", CodeWrong())
-    if _forget(connection, user_id, purpose) != 1:
+    if forget_code(connection, user_id, purpose) != 1:
         return Spending("", CodeExpired())
     return Spending(row.payload, None)
-
-
-def _forget(connection: Connection, user_id: int, purpose: Purpose) -> int:
-    result = connection.execute(
-        delete(VerificationCode).where(VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
-    )
-    return result.rowcount
 
 
 def _hash_code(secret_key: bytes, user_id: int, purpose: Purpose, code: str) -> str:

@@ -26,6 +26,7 @@ from accounts.profile import (
     confirm_new_email,
     get_profile,
 )
+from accounts.registration import Registration, confirm_account, register
 from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
 from errors import (
@@ -222,6 +223,41 @@ def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: Mak
     assert exported["known_addresses"] == [{"last_log_in_at": NOW.isoformat()}]
     assert password_hash not in json.dumps(exported)
     assert session_id not in json.dumps(exported)
+
+
+def test_the_export_says_that_an_address_was_confirmed_only_where_it_was(
+    engine: Engine, settings: Settings, mailing: Settings, read_mails: ReadMails
+) -> None:
+    def export(user_id: int | None) -> tuple[str, str | None]:
+        with engine.connect() as connection:
+            account = export_account(connection, user_id or 0)["account"]
+        return account["email"], account["confirmed_at"]
+
+    minutes = [NOW + timedelta(minutes=minute) for minute in range(5)]
+    form = Registration("ada", "a@mailbox.org", "Ada", PASSWORD)
+    ada = register(engine, settings, KEY, form, address=None, now=NOW).user_id or 0
+    assert export(ada) == ("a@mailbox.org", None)
+    assert log_in(engine, KEY, "ada", PASSWORD, address=None, now=NOW) == ada
+    ask_new_email(engine, mailing, KEY, ada, "b@mailbox.org", PASSWORD, minutes[1])
+    confirm_new_email(engine, mailing, KEY, ada, find_code(read_mails()[-1].text), minutes[2])
+    assert export(ada) == ("b@mailbox.org", minutes[2].isoformat())
+    ask_new_email(engine, settings, KEY, ada, "c@mailbox.org", PASSWORD, minutes[3])
+    assert export(ada) == ("c@mailbox.org", None)
+    form = replace(form, username="bob", email="bob@mailbox.org")
+    bob = register(engine, mailing, KEY, form, address=None, now=NOW).user_id
+    confirm_account(engine, KEY, bob, find_code(read_mails()[-1].text), minutes[1])
+    assert export(bob) == ("bob@mailbox.org", minutes[1].isoformat())
+
+
+def test_the_export_names_an_address_that_waits_for_its_code(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver
+) -> None:
+    user_id = make_driver("ada")
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+    with engine.connect() as connection:
+        assert export_account(connection, user_id)["open_codes"] == [
+            {"purpose": "email", "created_at": NOW.isoformat(), "tries": 0, "new_email": "new@mailbox.org"}
+        ]
 
 
 def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
