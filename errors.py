@@ -37,6 +37,7 @@ CarburoamError
     ├── LoginRefused      no account has this name and this password
     ├── AccountUnconfirmed  the password is right, but its address was never confirmed
     ├── TooManyTries      wait before trying again
+    ├── CodeMalformed     of another form than any code that is mailed
     ├── CodeWrong         not the code that was mailed
     └── CodeExpired       too old, tried too often, spent, or never asked for
 """
@@ -220,6 +221,10 @@ class TooManyTries(AccountError):
     def __init__(self, wait_seconds: float) -> None:
         super().__init__(f"{wait_seconds:.0f}")
         self.wait_seconds = wait_seconds
+
+
+class CodeMalformed(AccountError):
+    """No code that is mailed has this length and these letters."""
 
 
 class CodeWrong(AccountError):

@@ -243,7 +243,9 @@ class Credential(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     password_hash: Mapped[str] = mapped_column(String(80), doc="bcrypt")
     role: Mapped[str] = mapped_column(String(10), default="driver", doc="driver or admin")
-    confirmed_at: Mapped[datetime | None] = mapped_column(doc="when the address was confirmed; none: can't log in")
+    confirmed_at: Mapped[datetime | None] = mapped_column(
+        doc="when the address was confirmed; as created_at where no mails are sent; none: can't log in"
+    )
     locked_at: Mapped[datetime | None] = mapped_column(doc="when an admin locked it: can't log in; none: it is open")
     last_seen_at: Mapped[datetime | None] = mapped_column(doc="when a session of it was last used; none: never")
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from errors import AccountError, CodeExpired, CodeWrong
+from errors import AccountError, CodeExpired, CodeMalformed, CodeWrong
 from models import VerificationCode
 
 ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # nothing that is read as something else: no I, L, O, U, 0, 1
@@ -33,7 +33,7 @@ def issue_code(
 ) -> str:
     """Make a new code in place of any open one for that purpose, and return it; only a keyed hash is stored."""
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    _forget(connection, user_id, purpose)
+    forget_code(connection, user_id, purpose)
     connection.execute(
         insert(VerificationCode).values(
             user_id=user_id,
@@ -54,13 +54,35 @@ def has_open_code(connection: Connection, user_id: int, purpose: Purpose, now: d
     return connection.execute(select(VerificationCode.user_id).where(*row_is, *good)).first() is not None
 
 
+def read_code(text: str) -> str:
+    """Return the code as it was issued, whatever case, spaces and hyphens it was typed with.
+
+    Raises CodeMalformed: no code looks like this, so that nothing has to be asked, nor a try counted.
+    """
+    code = "".join(letter for letter in text[:100].upper() if letter.isalnum())
+    if len(code) != LENGTH or not set(code) <= set(ALPHABET):
+        raise CodeMalformed
+    return code
+
+
+def forget_code(connection: Connection, user_id: int, purpose: Purpose) -> int:
+    """Make the open code for a purpose good for nothing; return how many there were."""
+    result = connection.execute(
+        delete(VerificationCode).where(VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
+    )
+    return result.rowcount
+
+
 def spend_code(
     connection: Connection, secret_key: bytes, user_id: int, purpose: Purpose, code: str, now: datetime
 ) -> Spending:
     """Spend a code. A wrong one counts as a try, so the error is returned and not raised: the caller commits first.
 
     The try is counted by one UPDATE before the code is looked at, so that guesses sent at once are all counted.
+
+    Raises CodeMalformed: as `read_code`; no try is counted.
     """
+    typed = read_code(code)
     row_is = (VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
     counted = connection.execute(
         update(VerificationCode)
@@ -70,24 +92,12 @@ def spend_code(
     if counted.rowcount != 1:
         return Spending("", CodeExpired())
     row = connection.execute(select(VerificationCode.code_hash, VerificationCode.payload).where(*row_is)).one()
-    expected = _hash_code(secret_key, user_id, purpose, _read_code(code))
+    expected = _hash_code(secret_key, user_id, purpose, typed)
     if not hmac.compare_digest(row.code_hash, expected):
         return Spending("", CodeWrong())
-    if _forget(connection, user_id, purpose) != 1:
+    if forget_code(connection, user_id, purpose) != 1:
         return Spending("", CodeExpired())
     return Spending(row.payload, None)
-
-
-def _forget(connection: Connection, user_id: int, purpose: Purpose) -> int:
-    result = connection.execute(
-        delete(VerificationCode).where(VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
-    )
-    return result.rowcount
-
-
-def _read_code(text: str) -> str:
-    """Return the code as it was issued, whatever case, spaces and hyphens it was typed with."""
-    return "".join(letter for letter in text[:100].upper() if letter.isalnum())
 
 
 def _hash_code(secret_key: bytes, user_id: int, purpose: Purpose, code: str) -> str:

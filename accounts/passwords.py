@@ -26,8 +26,16 @@ T = TypeVar("T")
 def require_password(password: str, username: str) -> None:
     """Let a new password pass: length counts, not which kinds of characters are in it (NIST SP 800-63B).
 
-    Raises PasswordRefused: shorter than 10 characters, longer than 72 bytes, among the 10,000 most common, or holding
-    the username.
+    Raises PasswordRefused: as `require_strength`, or holding the username.
+    """
+    require_strength(password)
+    require_no_username(password, username)
+
+
+def require_strength(password: str) -> None:
+    """Let a new password pass as far as can be said without knowing whose it is.
+
+    Raises PasswordRefused: shorter than 10 characters, longer than 72 bytes, or among the 10,000 most common.
     """
     if len(password) < MIN_LENGTH:
         raise PasswordRefused("short")
@@ -35,6 +43,10 @@ def require_password(password: str, username: str) -> None:
         raise PasswordRefused("long")
     if "\0" in password or password.lower() in _list_common():
         raise PasswordRefused("common")
+
+
+def require_no_username(password: str, username: str) -> None:
+    """Let a new password pass that does not hold the username. Raises PasswordRefused: it does."""
     if make_key(username) in make_key(password):
         raise PasswordRefused("username")
 

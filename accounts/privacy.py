@@ -66,9 +66,9 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
         select(KnownAddress.seen_at).where(KnownAddress.user_id == user_id).order_by(KnownAddress.seen_at)
     ).scalars()
     codes = connection.execute(
-        select(VerificationCode.purpose, VerificationCode.created_at, VerificationCode.tries).where(
-            VerificationCode.user_id == user_id
-        )
+        select(
+            VerificationCode.purpose, VerificationCode.created_at, VerificationCode.tries, VerificationCode.payload
+        ).where(VerificationCode.user_id == user_id)
     )
     stations = connection.execute(
         select(CustomStation.station_id, CustomStation.custom_name, CustomStation.added_at)
@@ -84,7 +84,8 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             "language": row.language,
             "role": row.role,
             "created_at": row.created_at.isoformat(),
-            "confirmed_at": row.confirmed_at and row.confirmed_at.isoformat(),
+            # Opened without a mail, an account has an address that nobody confirmed.
+            "confirmed_at": row.confirmed_at.isoformat() if row.confirmed_at not in (None, row.created_at) else None,
             "locked_at": row.locked_at and row.locked_at.isoformat(),
             "last_seen_at": row.last_seen_at and row.last_seen_at.isoformat(),
         },
@@ -109,7 +110,13 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
         ],
         "known_addresses": [{"last_log_in_at": seen_at.isoformat()} for seen_at in addresses],
         "open_codes": [
-            {"purpose": code.purpose, "created_at": code.created_at.isoformat(), "tries": code.tries} for code in codes
+            {
+                "purpose": code.purpose,
+                "created_at": code.created_at.isoformat(),
+                "tries": code.tries,
+                "new_email": code.payload or None,
+            }
+            for code in codes
         ],
         "done_by_admins": [
             {"at": one.done_at.isoformat(), "action": one.action} for one in rows if one.done_at is not None

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import issue_code, spend_code
+from accounts.codes import forget_code, issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_turn
 from accounts.messages import queue_message
@@ -156,20 +156,23 @@ def change_password(
 
 
 def ask_new_email(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, now: datetime
+    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, password: str, now: datetime
 ) -> None:
     """Mail a code to the new address, with which it becomes the account's; without a mail server it does at once.
 
-    Whether another account has the address is not said, but where no mail can be sent.
+    Whoever gets hold of the address gets hold of the account: so it asks the password. Whether another account has the
+    address is not said, but where no mail can be sent.
 
-    Raises EmailRefused: no address. Raises EmailTaken: see above. Raises TooManyTries: too many mails to it.
+    Raises EmailRefused: no address. Raises EmailTaken: see above.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many mails to the address.
     """
     address = read_email(email)
     with engine.connect() as connection:
         if make_key(get_profile(connection, user_id).email) == make_key(address):
             raise EmailTaken
+    require_own_password(engine, secret_key, user_id, password, now)
     if not settings.can_mail:
-        _replace_email(engine, settings, user_id, address, now)
+        _replace_email(engine, settings, user_id, address, now, is_confirmed=False)
         return
     with begin_writing(engine) as connection:
         take_turn(connection, secret_key, "mail", make_key(address), now)
@@ -196,6 +199,7 @@ def confirm_new_email(
 ) -> None:
     """Make the new address the account's, by the code that was mailed to it; the old one is told.
 
+    Raises CodeMalformed: what was typed is no code.
     Raises CodeWrong or CodeExpired: also when another account got the address meanwhile.
     """
     with begin_writing(engine) as connection:
@@ -203,9 +207,14 @@ def confirm_new_email(
     if error is not None:
         raise error
     try:
-        _replace_email(engine, settings, user_id, address, now)
+        _replace_email(engine, settings, user_id, address, now, is_confirmed=True)
     except EmailTaken:
         raise CodeExpired from None
+
+
+def call_off_new_email(connection: Connection, user_id: int) -> None:
+    """Let the address be as it is: the code that was mailed to another is no longer good."""
+    forget_code(connection, user_id, "email")
 
 
 def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> None:
@@ -227,11 +236,17 @@ def require_own_password(engine: Engine, secret_key: bytes, user_id: int, passwo
         forget_failures(connection, keys)
 
 
-def _replace_email(engine: Engine, settings: Settings, user_id: int, address: str, now: datetime) -> None:
+def _replace_email(
+    engine: Engine, settings: Settings, user_id: int, address: str, now: datetime, *, is_confirmed: bool
+) -> None:
+    confirmed_at = now if is_confirmed else select(User.created_at).where(User.id == user_id).scalar_subquery()
     try:
         with begin_writing(engine) as connection:
             profile = get_profile(connection, user_id)
             _set(connection, user_id, email=address, email_key=make_key(address))
+            connection.execute(
+                update(Credential).where(Credential.user_id == user_id).values(confirmed_at=confirmed_at)
+            )
             queue_message(
                 connection,
                 settings,

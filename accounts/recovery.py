@@ -11,15 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, or_, select, update
 
 from accounts.addresses import remember_address
-from accounts.codes import issue_code, spend_code
+from accounts.codes import issue_code, read_code, spend_code
 from accounts.identity import make_key
 from accounts.limits import forget_failures, hash_subject, take_turn
 from accounts.messages import queue_message
-from accounts.passwords import hash_password, require_password
+from accounts.passwords import hash_password, require_no_username, require_strength
 from accounts.registration import confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
-from errors import AccountError, CodeExpired
 from models import Credential, OutboxMail, User
 from settings import Settings
 
@@ -80,41 +79,44 @@ def reset_password(
 
     Every browser is logged out and the driver is told by mail.
 
-    The password is judged before the code is spent, so that a weak one costs no code. Whoever reads the mailbox gets
-    in: the account is confirmed if it was not, the failures of before are forgotten, and `address`, the browser's, is
-    one that the account knows from now on.
+    A weak password costs no code. Whether it holds the username is looked at only once the code was right: else a
+    stranger would learn from it which names and addresses have an account, and could guess at the username of one.
+    Whoever reads the mailbox gets in: the account is confirmed if it was not, the failures of before are forgotten, and
+    `address`, the browser's, is one that the account knows from now on.
 
-    Raises PasswordRefused: as `require_password`.
+    Raises CodeMalformed: what was typed is no code; that costs no try.
+    Raises PasswordRefused: as `require_password`; the code stays good.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
     Raises TooManyTries: too many codes were tried for this name in an hour.
     """
-    with engine.connect() as connection:
-        account = _find_account(connection, make_key(name))
-    require_password(password, account.username if account is not None else "\0")
+    read_code(code)
+    require_strength(password)
     password_hash = hash_password(password)
     with begin_writing(engine) as connection:
         take_turn(connection, secret_key, "code", make_key(name), now)
-        error: AccountError | None = CodeExpired()
-        if account is not None:
-            _, error = spend_code(connection, secret_key, account.id, "password", code, now)
+        account = _find_account(connection, make_key(name))
+        # Without an account, as for one that has no open code: 0 is nobody's.
+        user_id = int(account.id) if account is not None else 0
+        _, error = spend_code(connection, secret_key, user_id, "password", code, now)
         if account is not None and error is None:
-            set_password(connection, account.id, password_hash)
+            require_no_username(password, account.username)  # raised, it takes back that the code was spent
+            set_password(connection, user_id, password_hash)
             if account.confirmed_at is None:
-                confirm(connection, account.id, now)
-            close_sessions(connection, account.id)
+                confirm(connection, user_id, now)
+            close_sessions(connection, user_id)
             forget_failures(
                 connection,
                 [
-                    hash_subject(secret_key, "own", str(account.id)),
+                    hash_subject(secret_key, "own", str(user_id)),
                     *(hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)),
                 ],
             )
             if address:
-                remember_address(connection, secret_key, account.id, address, now)
+                remember_address(connection, secret_key, user_id, address, now)
             _queue(connection, settings, "password_changed", account, now)
-    if account is None or error is not None:
-        raise error or CodeExpired
-    return int(account.id)
+    if error is not None:
+        raise error
+    return user_id
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:

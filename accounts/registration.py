@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import LIFETIME, has_open_code, issue_code, spend_code
+from accounts.codes import LIFETIME, has_open_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import clear_old, take_turn
 from accounts.messages import queue_message
@@ -102,8 +102,10 @@ def register(
 def confirm_account(engine: Engine, secret_key: bytes, user_id: int | None, code: str, now: datetime) -> None:
     """Confirm the address of an account by the code that was mailed to it; `user_id` as in `Opening`.
 
+    Raises CodeMalformed: what was typed is no code.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since None is always wrong.
     """
+    read_code(code)
     if user_id is None:
         raise CodeWrong
     with begin_writing(engine) as connection:

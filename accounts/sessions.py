@@ -60,13 +60,10 @@ def log_in(
     Raises AccountUnconfirmed: the address of the account was never confirmed.
     """
     name_key = make_key(name)
-    # By the name that was typed and not by the account: else the pauses would tell which username and which e-mail
-    # address are of one account.
-    account_keys = [hash_subject(secret_key, "login", name_key)]
-    address_keys = []
-    if address:
-        account_keys.append(hash_subject(secret_key, "login_pair", f"{address}|{name_key}"))
-        address_keys.append(hash_subject(secret_key, "login_address", address))
+    # By the name that was typed and not by the account: counted together, the pauses would tell a stranger which
+    # username and which e-mail address are of one account.
+    account_keys = _list_keys(secret_key, name_key, address)
+    address_keys = [hash_subject(secret_key, "login_address", address)] if address else []
     with begin_writing(engine) as connection:
         account = _find_account(connection, name_key)
         user_id = account.user_id if account is not None else 0
@@ -86,7 +83,9 @@ def log_in(
         current = _find_account(connection, name_key)
         if current is None or current.password_hash != account.password_hash or current.locked_at is not None:
             raise LoginRefused  # changed, locked, or deleted with the account, while it was checked
-        forget_failures(connection, account_keys)
+        # Those under its other name as well: only failures in a row make the driver wait.
+        for own_key in (current.username_key, current.email_key):
+            forget_failures(connection, _list_keys(secret_key, own_key, address))
         # No more than this try: who has an account could else wipe out what was counted for guesses at others.
         take_back(connection, address_keys)
         if address and current.confirmed_at is not None:
@@ -186,9 +185,24 @@ def _note_seen(connection: Connection, who: ColumnElement[bool], now: datetime) 
     connection.execute(update(Credential).where(who).values(last_seen_at=now))
 
 
+def _list_keys(secret_key: bytes, name_key: str, address: str | None) -> list[str]:
+    """Return under what failures with a name are counted: everywhere, and at this browser's address."""
+    keys = [hash_subject(secret_key, "login", name_key)]
+    if address:
+        keys.append(hash_subject(secret_key, "login_pair", f"{address}|{name_key}"))
+    return keys
+
+
 def _find_account(connection: Connection, name_key: str) -> Row[*tuple[Any, ...]] | None:
     return connection.execute(
-        select(Credential.user_id, Credential.password_hash, Credential.confirmed_at, Credential.locked_at)
+        select(
+            Credential.user_id,
+            Credential.password_hash,
+            Credential.confirmed_at,
+            Credential.locked_at,
+            User.username_key,
+            User.email_key,
+        )
         .join(User, User.id == Credential.user_id)
         .where(or_(User.username_key == name_key, User.email_key == name_key))
     ).first()

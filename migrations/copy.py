@@ -65,8 +65,13 @@ def _require_nothing_done(reading: Connection, writing: Connection) -> None:
 
 
 def _differ(reading: Connection, writing: Connection, table: Table) -> bool:
-    rows = ((row for rows in _read_batches(side, table) for row in rows) for side in (reading, writing))
-    return any(one != other for one, other in zip_longest(*rows))
+    def read(connection: Connection) -> Iterator[dict[str, Any]]:
+        for rows in _read_batches(connection, table):
+            for row in rows:
+                row.pop("last_seen_at", None)  # to have looked in changes nothing that one would miss
+                yield row
+
+    return any(one != other for one, other in zip_longest(read(reading), read(writing)))
 
 
 def _read_batches(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ from accounts.registration import mail_confirmation
 from accounts.sessions import log_in
 from errors import AccountUnconfirmed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
-from ui.account_forms import make_column, show_code_form, word_wait
+from ui.account_forms import make_column, show_code_form, wait_for_code, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
@@ -62,7 +62,7 @@ def submit() -> None:
     except LoginRefused:
         st.session_state["login_error"] = _("This name and this password do not fit together.")
     except AccountUnconfirmed as error:
-        st.session_state["pending_account"] = error.user_id
+        wait_for_code(error.user_id)
         try:
             mail_confirmation(get_engine(), settings, get_secret_key(), error.user_id, now, unless_open=True)
             get_mailer().wake()

@@ -13,6 +13,7 @@ from accounts.privacy import erase_account, export_account
 from accounts.profile import (
     Profile,
     ask_new_email,
+    call_off_new_email,
     change_fuels,
     change_name,
     change_password,
@@ -22,10 +23,10 @@ from accounts.profile import (
     get_profile,
 )
 from accounts.sessions import close_sessions
-from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused
+from errors import AccountError, DriverUnknown, FigureRefused, NotSaved, PasswordRefused, PasswordWrong
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
-from ui.account_forms import get_password_hint, make_column, show_field
+from ui.account_forms import get_password_hint, make_column, show_code_hint, show_field
 from ui.authentication import (
     end_session,
     forget_session,
@@ -57,7 +58,7 @@ def main() -> None:
     with vehicle:
         show_vehicle(profile)
     with password:
-        show_email(profile, is_asked=any(code["purpose"] == "email" for code in held["open_codes"]))
+        show_email(profile, next((code["new_email"] for code in held["open_codes"] if code["new_email"]), None))
         show_password()
         show_logging_out()
     with leaving:
@@ -147,15 +148,27 @@ def save_vehicle() -> None:
         st.session_state["field_errors"] = {error.name: error}
 
 
-def show_email(profile: Profile, *, is_asked: bool) -> None:
+def show_email(profile: Profile, asked: str | None) -> None:
+    """Draw the address, and while another one (`asked`) waits for its code, the form for that."""
     with st.form("email_form", border=True):
         st.subheader(_("E-mail"), anchor=False)
         st.text(profile.email)
         with show_field("email"):
             st.text_input(_("New e-mail"), key="profile_email", max_chars=254, autocomplete="email")
+        with show_field("email_password"):
+            st.text_input(
+                _("Your password"),
+                key="profile_email_password",
+                type="password",
+                max_chars=200,
+                autocomplete="current-password",
+            )
         show_submit(_("Change the address"), save_email, "email", "email_code")
-    if st.session_state.get("email_asked") == driver.id or is_asked:
+    if asked is not None:
         with st.form("email_code", border=True):
+            sent = _("We have sent a code to {email}. Type it here to make that your address.")
+            st.markdown(sent.format(email=f"**{escape(asked)}**"))
+            show_code_hint()
             with show_field("email_code"):
                 st.text_input(
                     _("Code mailed to the new address"),
@@ -163,7 +176,9 @@ def show_email(profile: Profile, *, is_asked: bool) -> None:
                     max_chars=20,
                     autocomplete="one-time-code",
                 )
-            st.form_submit_button(_("Confirm"), type="primary", on_click=confirm_email)
+            with st.container(horizontal=True):
+                st.form_submit_button(_("Confirm"), type="primary", on_click=confirm_email)
+                st.form_submit_button(_("Keep the old address"), on_click=call_off_email)
 
 
 def save_email() -> None:
@@ -174,12 +189,19 @@ def save_email() -> None:
             get_secret_key(),
             driver.id,
             st.session_state["profile_email"],
+            st.session_state["profile_email_password"],
             datetime.now(UTC),
         )
 
-    if try_each({"email": save}) and get_settings().can_mail:
-        st.session_state["email_asked"] = driver.id
+    if not try_each({"email": save}):
+        errors = st.session_state.get("field_errors", {})
+        if isinstance(errors.get("email"), NotSaved):
+            return
+        if isinstance(errors.get("email"), PasswordWrong):
+            errors["email_password"] = errors.pop("email")
+    elif get_settings().can_mail:
         st.session_state["profile_note"] = _("A code is on its way to the new address.")
+    st.session_state["profile_email_password"] = ""
 
 
 def confirm_email() -> None:
@@ -193,8 +215,16 @@ def confirm_email() -> None:
             datetime.now(UTC),
         )
 
-    if try_each({"email_code": confirm}):
-        st.session_state.pop("email_asked", None)
+    try_each({"email_code": confirm})
+
+
+def call_off_email() -> None:
+    def call_off() -> None:
+        with begin_change() as connection:
+            call_off_new_email(connection, driver.id)
+
+    if try_each({"email_code": call_off}):
+        st.session_state["profile_note"] = _("Your address stays as it is.")
 
 
 def show_password() -> None:
@@ -257,12 +287,15 @@ def show_leaving(held: dict[str, Any]) -> None:
     st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
     with st.form("erase", border=True, clear_on_submit=True):
         st.subheader(_("Delete the account"), anchor=False)
-        st.markdown(
+        goes = [
             _(
                 "Your account, your stations, your fuels, your vehicle and every log-in are deleted at once and for "
-                "good. One last mail confirms it."
+                "good."
             )
-        )
+        ]
+        if get_settings().can_mail:
+            goes.append(_("One last mail confirms it."))
+        st.markdown(" ".join(goes))
         with show_field("erase"):
             st.text_input(
                 _("Password"), key="erase_password", type="password", max_chars=200, autocomplete="current-password"
@@ -298,8 +331,7 @@ def erase() -> None:
 
     if try_each({"erase": delete}):
         st.session_state.pop("profile_note")
-        st.session_state["visitor_note"] = _("Your account is deleted, and all that was kept with it. Safe travels!")
-        forget_session()
+        forget_session(is_deleted=True)
 
 
 def require_session() -> None:
@@ -323,7 +355,9 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
                 change()
         except NotSaved as error:
             errors[field or next(iter(changes), "name")] = error
-            keep_typed(*st.session_state["kept_fields"], "profile_email", "profile_email_code")
+            keep_typed(
+                *st.session_state["kept_fields"], "profile_email", "profile_email_password", "profile_email_code"
+            )
             break
         except AccountError as error:
             errors[field] = error

@@ -9,7 +9,7 @@ import streamlit as st
 from accounts.recovery import mail_password_code, mail_username, reset_password
 from errors import AccountError, NotSaved, PasswordRefused, TooManyTries
 from ui.access import PAGES, return_to_page
-from ui.account_forms import get_password_hint, make_column, show_field, word_wait
+from ui.account_forms import get_password_hint, make_column, show_code_hint, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
@@ -38,6 +38,8 @@ def show_step() -> None:
         st.error(error, icon=":material/error:")
     if st.session_state.get("recover_name"):
         show_new_password()
+    elif st.session_state.get("recover_has_code"):
+        show_new_password(asks_name=True)
     else:
         show_requests()
 
@@ -51,12 +53,19 @@ def show_requests() -> None:
         st.subheader(_("I forgot my username"), anchor=False)
         st.text_input(_("E-mail"), key="username_email", max_chars=254, autocomplete="email")
         st.form_submit_button(_("Mail me my username"), type="primary", on_click=request_username)
-    show_way_back()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        # For who has loaded the page anew since, or reads the mail on another device.
+        st.button(_("I have a code already"), icon=":material/password:", on_click=ask_name_and_code)
+        show_way_back()
 
 
-def show_new_password() -> None:
-    st.markdown(_("If there is an account of that name, a code was mailed to its address."))
+def show_new_password(*, asks_name: bool = False) -> None:
+    if not asks_name:
+        st.markdown(_("If there is an account of that name, a code was mailed to its address."))
+        show_code_hint()
     with st.form("new_password", border=True):
+        if asks_name:
+            st.text_input(_("Username or e-mail"), key="reset_name", max_chars=254, autocomplete="username")
         with show_field("reset_code"):
             st.text_input(_("Code"), key="reset_code", max_chars=20, autocomplete="one-time-code")
         with show_field("reset_password", get_password_hint()):
@@ -85,9 +94,15 @@ def request_code() -> None:
     st.session_state["recover_name"] = name or "-"
 
 
+def ask_name_and_code() -> None:
+    st.session_state["field_errors"] = {}
+    st.session_state["recover_has_code"] = True
+
+
 def start_again() -> None:
     st.session_state["field_errors"] = {}
-    st.session_state.pop("recover_name", None)
+    for key in ("recover_name", "recover_has_code"):
+        st.session_state.pop(key, None)
 
 
 @saves("recover_error", "username_email")
@@ -102,7 +117,7 @@ def request_username() -> None:
     st.session_state["recover_note"] = _("If there is an account with that address, its username was mailed to it.")
 
 
-@saves("recover_error", "reset_code")
+@saves("recover_error", "reset_name", "reset_code")
 def submit_new_password() -> None:
     state = st.session_state
     try:
@@ -110,7 +125,7 @@ def submit_new_password() -> None:
             get_engine(),
             get_settings(),
             get_secret_key(),
-            state["recover_name"],
+            state.get("recover_name") or state["reset_name"],
             state["reset_code"],
             state["reset_password"],
             address=get_address(get_settings()),
@@ -123,8 +138,7 @@ def submit_new_password() -> None:
         state["field_errors"] = {"reset_code": error}
         return
     get_mailer().wake()
-    state["field_errors"] = {}
-    state.pop("recover_name")
+    start_again()
     try:
         begin_session(user_id, is_lasting=False)
     except NotSaved:

@@ -10,7 +10,7 @@ from accounts.registration import Registration, check_registration, register
 from errors import AccountError, EmailTaken, UsernameTaken
 from models import FUEL_NAMES
 from ui.access import PAGES, return_to_page
-from ui.account_forms import get_password_hint, make_column, show_code_form, show_field, word_error
+from ui.account_forms import get_password_hint, make_column, show_code_form, show_field, wait_for_code, word_error
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
@@ -110,7 +110,7 @@ def submit() -> None:
         if opening.is_open and opening.user_id is not None:
             begin_session(opening.user_id, is_lasting=False)
         else:
-            state["pending_account"] = opening.user_id
+            wait_for_code(opening.user_id, form.email.strip())
 
 
 main()

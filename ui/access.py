@@ -23,8 +23,6 @@ def require_driver() -> Driver:
     driver = get_driver()
     if driver is not None:
         return driver
-    if note := st.session_state.get("visitor_note"):
-        st.success(note, icon=":material/check_circle:")
     st.title(_("This page needs an account"), anchor=False)
     st.markdown(_("Log in, or open an account: it is free and takes a minute."))
     with st.container(horizontal=True):
@@ -42,6 +40,18 @@ def require_admin() -> Driver:
     st.stop()
 
 
+def show_left_note() -> None:
+    """Say why who was logged in a moment ago no longer is; nothing to who has just pressed "Log out"."""
+    # Until another page is shown, and not only once: writing the cookie runs the page again.
+    match st.session_state.get("left_note"):
+        case "deleted":
+            text = _("Your account is deleted, and all that was kept with it. Safe travels!")
+            st.success(text, icon=":material/check_circle:")
+        case "ended":
+            text = _("You are logged out: your log-in is over, or was ended elsewhere.")
+            st.warning(text, icon=":material/logout:")
+
+
 def remember_page(path: str) -> None:
     """Remember where a visitor is, unless that is a page about logging in, to lead back there afterwards.
 
@@ -49,7 +59,7 @@ def remember_page(path: str) -> None:
     """
     if st.session_state.get("path") != path:
         st.session_state["path"] = path
-        for key in ("field_errors", "profile_note", "visitor_note", "list_note", "admin_note"):
+        for key in ("field_errors", "profile_note", "visitor_note", "left_note", "list_note", "admin_note"):
             st.session_state.pop(key, None)
     if path not in ACCOUNT_PAGES:
         st.session_state["return_to"] = (path, st.query_params.to_dict())

@@ -10,6 +10,8 @@ from math import ceil
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from accounts.codes import LENGTH as CODE_LENGTH
+from accounts.codes import LIFETIME
 from accounts.identity import USERNAME_LENGTHS
 from accounts.passwords import MIN_LENGTH
 from accounts.registration import confirm_account, mail_confirmation
@@ -17,6 +19,7 @@ from errors import (
     AccountError,
     CarburoamError,
     CodeExpired,
+    CodeMalformed,
     CodeWrong,
     EmailRefused,
     EmailTaken,
@@ -30,7 +33,7 @@ from errors import (
     UsernameTaken,
 )
 from ui.authentication import begin_session, get_secret_key
-from ui.formats import format_number
+from ui.formats import escape, format_number
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves, word_not_saved
 from ui.texts import _, ngettext
@@ -93,6 +96,10 @@ def word_error(error: CarburoamError) -> str:
             return _("Please give a name of at most 80 characters.")
         case PasswordWrong():
             return _("This is not your password.")
+        case CodeMalformed():
+            return _("Please type the code of the mail: {count} letters and digits, never I, L, O, U, 0 or 1.").format(
+                count=CODE_LENGTH
+            )
         case CodeWrong() | CodeExpired():
             return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
         case FigureRefused():
@@ -116,9 +123,24 @@ def word_wait(error: TooManyTries) -> str:
     ).format(count=minutes)
 
 
+def show_code_hint() -> None:
+    """Draw how long a code is good, and where to look for its mail."""
+    if get_settings().can_mail:
+        st.caption(
+            _("It is good for {count} minutes. If it does not come, look among spam too.").format(
+                count=int(LIFETIME.total_seconds() // 60)
+            )
+        )
+
+
 def show_code_form() -> None:
     """Draw the form for the code that confirms an address and opens the account."""
-    st.markdown(_("We have sent a code to your address. Type it here to open your account."))
+    if address := st.session_state.get("pending_email"):
+        sent = _("We have sent a code to {email}. Type it here to open your account.")
+        st.markdown(sent.format(email=f"**{escape(address)}**"))
+    else:
+        st.markdown(_("We have sent a code to your address. Type it here to open your account."))
+    show_code_hint()
     with st.form("confirm", border=True):
         with show_field("confirm_code"):
             st.text_input(_("Code"), key="confirm_code", max_chars=20, autocomplete="one-time-code")
@@ -129,7 +151,19 @@ def show_code_form() -> None:
         st.info(note)
     with st.container(horizontal=True):
         st.button(_("Send another code"), on_click=_send_again)
-        st.button(_("Start again"), on_click=lambda: st.session_state.pop("pending_account", None))
+        st.button(_("Start again"), on_click=start_again)
+
+
+def wait_for_code(user_id: int | None, email: str = "") -> None:
+    """Let the form for the code be shown; `email` is the address it went to, if the visitor has just typed that."""
+    st.session_state["pending_account"] = user_id
+    st.session_state["pending_email"] = email
+
+
+def start_again() -> None:
+    """Wait for no code any more."""
+    for key in ("pending_account", "pending_email"):
+        st.session_state.pop(key, None)
 
 
 @saves("code_error", "confirm_code")
@@ -141,7 +175,7 @@ def _submit_code() -> None:
         st.session_state["field_errors"] = {"confirm_code": error}
         return
     st.session_state["field_errors"] = {}
-    st.session_state.pop("pending_account", None)
+    start_again()
     if user_id is not None:
         begin_session(user_id, is_lasting=False)
 

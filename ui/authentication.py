@@ -58,7 +58,8 @@ def restore_driver() -> Driver | None:
         with open_reading() as connection:
             driver = find_driver(connection, session_id, now)
     if driver is None:
-        st.session_state.pop("session_id", None)
+        if st.session_state.pop("session_id", None) is not None:
+            st.session_state["just_left"] = "ended"  # elsewhere: whoever logs out here has none by now
     elif is_new:
         _log_in_by_cookie(str(session_id), driver)
         with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
@@ -128,11 +129,12 @@ def end_session() -> None:
     forget_session()
 
 
-def forget_session() -> None:
-    """Forget, in this browser, a session that is over."""
+def forget_session(*, is_deleted: bool = False) -> None:
+    """Forget, in this browser, a session that is over: by logging out, or with its account (`is_deleted`)."""
     st.session_state.pop("session_id", None)
     st.session_state["driver"] = None
-    st.session_state["logged_out"] = st.session_state["just_logged_out"] = True
+    st.session_state["logged_out"] = True
+    st.session_state["just_left"] = "deleted" if is_deleted else "here"
     _write_cookie_later("", timedelta(seconds=-1))
 
 

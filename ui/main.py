@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from errors import CarburoamError, DriverUnknown
 from settings import ROOT
-from ui.access import PAGES, go_to, is_search, remember_page
+from ui.access import PAGES, go_to, is_search, remember_page, show_left_note
 from ui.authentication import keep_cookie, restore_driver
 from ui.formats import escape
 from ui.freshness import read_freshness
@@ -54,6 +54,13 @@ nearby: dict[str, Any] = {
     "icon": ":material/local_gas_station:",
     "help": _("What fuel costs around a town, a postcode or where you are, cheapest first."),
 }
+profile = st.Page(
+    PAGES / "profile.py",
+    title=_("Your profile"),
+    icon=":material/person:",
+    help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
+    visibility=for_drivers,
+)
 own = st.Page(
     PAGES / "dashboard.py",
     title=_("My stations"),
@@ -118,13 +125,7 @@ page = st.navigation(
             help=_("Have your username mailed to you, or a code with which you set a new password."),
             visibility="hidden",
         ),
-        st.Page(
-            PAGES / "profile.py",
-            title=_("Your profile"),
-            icon=":material/person:",
-            help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
-            visibility=for_drivers,
-        ),
+        profile,
         st.Page(
             PAGES / "privacy.py",
             title=_("Privacy"),
@@ -141,16 +142,20 @@ page = st.navigation(
         *for_admins,
     ]
 )
-has_just_left = st.session_state.pop("just_logged_out", False)
 if driver is not None and page is own and is_search(st.query_params):
     go_to("landing", st.query_params.to_dict())
-if driver is None and page is own and has_just_left:
+if driver is None and page in (own, profile) and st.session_state.get("just_left") in ("here", "deleted"):
+    # "This page needs an account" would look as if leaving had gone wrong. Not where the log-in was ended elsewhere.
     go_to("landing", {})
 if driver is not None:
     show_driver(driver)
 show_sidebar_foot(freshness)
 keep_cookie()
 remember_page(page.url_path)
+if (left := st.session_state.pop("just_left", None)) is not None:
+    st.session_state["left_note"] = left
+if driver is None:
+    show_left_note()
 mark_language(get_language())
 try:
     page.run()

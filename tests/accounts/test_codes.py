@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import product
 
+import pytest
 from conftest import KEY, NOW, MakeDriver
 from sqlalchemy import Engine, select
 
 from accounts.codes import ALPHABET, LENGTH, issue_code, spend_code
 from db import begin_writing
-from errors import CodeExpired, CodeWrong
+from errors import CodeExpired, CodeMalformed, CodeWrong
 from models import VerificationCode
 
 
@@ -56,6 +58,18 @@ def test_five_wrong_tries_use_a_code_up(engine: Engine, make_driver: MakeDriver)
     assert spend(engine, user_id, code) is CodeExpired
 
 
+@pytest.mark.parametrize("typed", ["", " - ", "AAAAAAA", "AAAAAAAAA", "AAAAAAA0", "AAAAAAAO", "AAAAAAAÉ", "A" * 1000])
+def test_what_can_be_no_code_costs_no_try(engine: Engine, make_driver: MakeDriver, typed: str) -> None:
+    user_id = make_driver()
+    code = issue(engine, user_id)
+    for _ in range(6):
+        with pytest.raises(CodeMalformed):
+            spend(engine, user_id, typed)
+    with engine.connect() as connection:
+        assert connection.execute(select(VerificationCode.tries)).scalar_one() == 0
+    assert spend(engine, user_id, code) == ""
+
+
 def test_a_code_is_bound_to_its_account_and_purpose(engine: Engine, make_driver: MakeDriver) -> None:
     ada, bob = make_driver("ada"), make_driver("bob")
     code = issue(engine, ada)
@@ -84,7 +98,9 @@ def test_of_guesses_at_once_five_are_looked_at(engine: Engine, make_driver: Make
     user_id = make_driver()
     issue(engine, user_id)
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda n: spend(engine, user_id, f"AAAAAA{n:02d}"), range(40)))
+        results = list(
+            pool.map(lambda n: spend(engine, user_id, f"AAAAAA{ALPHABET[n % 8]}{ALPHABET[n // 8]}"), range(40))
+        )
     assert results.count(CodeWrong) == 5
     assert results.count(CodeExpired) == 35
 
@@ -92,7 +108,8 @@ def test_of_guesses_at_once_five_are_looked_at(engine: Engine, make_driver: Make
 def test_of_ten_thousand_guesses_five_are_looked_at(engine: Engine, make_driver: MakeDriver) -> None:
     user_id = make_driver()
     code = issue(engine, user_id)
-    guesses = [f"{number:08d}" for number in range(9_999)]  # no code: the alphabet has neither 0 nor 1
+    guesses = ["AAAA" + "".join(letters) for letters in product(ALPHABET[:10], repeat=4)]
+    guesses = [guess for guess in guesses if guess != code][:9_999]
     looked_at: list[str] = []
     for start in range(0, len(guesses), 100):
         with begin_writing(engine) as connection:

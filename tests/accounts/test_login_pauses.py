@@ -134,6 +134,26 @@ def test_an_account_of_one_s_own_does_not_wipe_out_guesses_at_others(engine: Eng
     assert must_wait(engine, "f", address=STRANGE)
 
 
+@pytest.mark.parametrize("address", [None, HOME])
+@pytest.mark.parametrize("names", [("ada", "ada@mailbox.org"), ("ada@mailbox.org", "ada")])
+def test_getting_in_by_one_name_forgets_the_failures_under_the_other(
+    engine: Engine, make_driver: MakeDriver, names: tuple[str, str], address: str | None
+) -> None:
+    user_id = make_driver("ada")
+    for _ in range(2):  # the second time from an address that the account knows by then
+        fail(engine, names[0], address=address, times=4)
+        assert attempt(engine, names[1], PASSWORD, address=address) == user_id
+        fail(engine, names[0], address=address, times=4)
+        assert attempt(engine, names[0], PASSWORD, address=address) == user_id
+
+
+def test_failures_under_one_name_of_an_account_do_not_slow_the_other(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    fail(engine, "ada")
+    assert must_wait(engine, "ada")
+    assert not must_wait(engine, "ada@mailbox.org")  # else a stranger could tell that both are of one account
+
+
 def test_a_try_refused_by_a_pause_is_neither_counted_nor_checked(
     engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

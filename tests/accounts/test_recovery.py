@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
+from accounts.codes import ALPHABET
 from accounts.profile import require_own_password
 from accounts.recovery import mail_password_code, mail_username, reset_password
 from accounts.registration import Registration, register
@@ -16,13 +18,14 @@ from db import begin_writing
 from errors import (
     AccountUnconfirmed,
     CodeExpired,
+    CodeMalformed,
     CodeWrong,
     LoginRefused,
     PasswordRefused,
     PasswordWrong,
     TooManyTries,
 )
-from models import Credential
+from models import Credential, VerificationCode
 from settings import Settings
 
 NEW_PASSWORD = "another long password"
@@ -61,6 +64,39 @@ def test_a_mailed_code_sets_a_new_password_and_logs_every_browser_out(
         reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, address=None, now=LATER)
     assert read_mails()[-1].recipient == "ada@mailbox.org"
     assert NEW_PASSWORD not in read_mails()[-1].text
+
+
+@pytest.mark.parametrize("password", ["i am ada, hello", "short", NEW_PASSWORD])
+def test_without_the_code_nothing_tells_whether_a_name_has_an_account_nor_whose_it_is(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_driver("ada", "a@mailbox.org")
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    hashed: list[bytes] = []
+    hash_it = bcrypt.hashpw
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *pair: bool(hashed.append(pair[0])) or hash_it(*pair))
+    outcomes = {}
+    for name in ("ada", "a@mailbox.org", "nobody", "nobody@mailbox.org"):
+        hashed.clear()
+        with pytest.raises((CodeWrong, CodeExpired, PasswordRefused)) as caught:
+            reset_password(engine, mailing, KEY, name, "AAAAAAAA", password, address=None, now=LATER)
+        is_code = isinstance(caught.value, CodeWrong | CodeExpired)  # a page says the same for both
+        outcomes[name] = (is_code, getattr(caught.value, "rule", ""), len(hashed))
+    assert set(outcomes.values()) == {(False, "short", 0) if password == "short" else (True, "", 1)}
+    with engine.connect() as connection:
+        tries = connection.execute(select(VerificationCode.tries)).scalar_one()
+    assert tries == (0 if password == "short" else 2)  # by its username and by its address
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_what_can_be_no_code_is_told_alike_of_every_name(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    for _ in range(40):
+        with pytest.raises(CodeMalformed):
+            reset_password(engine, mailing, KEY, name, "", NEW_PASSWORD, address=None, now=LATER)
 
 
 def test_a_weak_password_costs_no_code(
@@ -124,7 +160,16 @@ def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, mak
     outcomes = set()
     for guess in range(60):
         try:
-            reset_password(engine, mailing, KEY, "ada", f"AAAA{guess:04d}", NEW_PASSWORD, address=None, now=LATER)
+            reset_password(
+                engine,
+                mailing,
+                KEY,
+                "ada",
+                f"AAAAAA{ALPHABET[guess % 8]}{ALPHABET[guess // 8]}",
+                NEW_PASSWORD,
+                address=None,
+                now=LATER,
+            )
         except (CodeWrong, CodeExpired, TooManyTries) as error:
             outcomes.add((guess < 5, guess < 30, type(error)))
     # Five are looked at, and from the thirtieth on none is even counted: ten thousand would end in the same way.

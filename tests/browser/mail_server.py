@@ -151,6 +151,7 @@ LABELS = {
     "new_password": "New password",
     "old_password": "Current password",
     "new_email": "New e-mail",
+    "own_password": "Your password",
     "email_code": "Code mailed to the new address",
 }
 

@@ -73,6 +73,11 @@ def look(seen: Visit, name: str) -> None:
     seen.keep_screenshot(f"account-{name}", whole=True)
 
 
+def expect_first_page(page: Page, language: str) -> None:
+    """Wait for the page at which visitors begin."""
+    expect_title(page, "What does fuel cost near you?", language)
+
+
 def open_tab(page: Page, english: str, language: str) -> None:
     page.get_by_role("tab", name=translate(english, language), exact=True).click()
     settle(page)
@@ -115,6 +120,8 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     expect_title(page, "Your profile", "fr")
     log_out(page, "fr")
     expect_cookie(page, is_there=False)
+    expect_first_page(page, "fr")
+    seen.show("/profile")
     expect_title(page, "This page needs an account", "fr")
     look(seen, "visitor")
     get_main(page).get_by_role("link", name=translate("Log in", "fr")).click()
@@ -128,6 +135,8 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     assert expect_cookie(page)["value"] != first["value"]
     log_out(page, "fr")
     expect_cookie(page, is_there=False)
+    expect_first_page(page, "fr")
+    seen.show("/profile")
     get_main(page).get_by_role("link", name=translate("Log in", "fr")).click()
     expect_title(page, "Log in", "fr")
     log_in(page, "fr", "Ada@mailbox.org", is_lasting=True)
@@ -209,6 +218,8 @@ def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox:
     third.show("/profile")
     expect_title(page, "Your profile", "en")
     log_out(page, "en")
+    expect_first_page(page, "en")
+    third.show("/profile")
     get_main(page).get_by_role("link", name="Log in").click()
     expect_title(page, "Log in", "en")
     log_in(page, "en", "grace")
@@ -254,7 +265,10 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     fill_in(page, "fr", new_email="alan@")
     press(page, translate("Change the address", "fr"))
     say(page, "This is not an e-mail address.", "fr")
-    fill_in(page, "fr", new_email="alan@elsewhere.org")
+    fill_in(page, "fr", new_email="alan@elsewhere.org", own_password="not the password")
+    press(page, translate("Change the address", "fr"))
+    say(page, "This is not your password.", "fr")
+    fill_in(page, "fr", own_password=PASSWORD)
     press(page, translate("Change the address", "fr"))
     code = read_code(mailbox.read("alan@elsewhere.org"))
     fill_in(page, "fr", email_code=code)
@@ -272,6 +286,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     fill_in(page, "fr", old_password=PASSWORD, new_password="short")
     press(page, translate("Change the password", "fr"))
     expect(get_main(page).get_by_text("Au moins 10 caractères, quels qu'ils soient.")).to_be_visible()
+    page.get_by_role("heading", level=1).scroll_into_view_if_needed()
     look(seen, "access-wrong")
     fill_in(page, "fr", old_password=PASSWORD, new_password=NEW_PASSWORD)
     press(page, translate("Change the password", "fr"))
@@ -303,7 +318,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     say(page, "This is not your password.", "fr")
     fill_in(page, "fr", password=NEW_PASSWORD)
     press(page, translate("Delete my account", "fr"))
-    expect_title(page, "This page needs an account", "fr")
+    expect_first_page(page, "fr")
     expect_cookie(page, is_there=False)
     look(seen, "deleted")
     say(page, "Your account is deleted, and all that was kept with it. Safe travels!", "fr")  # not gone with the cookie
@@ -311,6 +326,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     assert farewell["Subject"] == translate("Your account at Carburoam is deleted", "fr")
     get_pill(other, "EN").click()  # the next action of the other tab
     expect_title(other, "This page needs an account", "en")
+    say(other, "You are logged out: your log-in is over, or was ended elsewhere.", "en")
     assert "alan" not in read_page(other).lower()
     tables = mailing_app.query("SELECT name FROM sqlite_master WHERE type = 'table'")
     assert not mailing_app.query("SELECT 1 FROM users WHERE username_key LIKE 'alan%'")

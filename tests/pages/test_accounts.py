@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from conftest import DATABASE, KEY, PASSWORD, find_code
+from conftest import DATABASE, KEY, PASSWORD, ReadMails, find_code
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, select, update
 from streamlit.testing.v1 import AppTest
 
-from accounts.profile import get_profile
+from accounts.profile import confirm_new_email, get_profile
 from accounts.registration import Registration, register
 from accounts.sessions import close_session, close_sessions
 from db import begin_writing
-from models import Attempt, Credential, FollowedGasType, LoginSession, OutboxMail, User
+from errors import CodeExpired
+from models import Attempt, Credential, FollowedGasType, LoginSession, OutboxMail, User, VerificationCode
 from settings import ROOT, Settings
 
 HOSTILE = "<script>alert(1)</script> **x** [x](javascript:alert(1)) :red[x]"
@@ -28,6 +29,7 @@ GOOD = {
     "email": "alan@mailbox.org",
     "password": PASSWORD,
 }
+NO_CODE = "Please type the code of the mail: 8 letters and digits, never I, L, O, U, 0 or 1."
 USERNAME_RULE = {
     "en": "3 to 30 letters, digits, dots, underscores or hyphens.",
     "fr": "De 3 à 30 lettres, chiffres, points, tirets ou tirets bas.",
@@ -97,6 +99,13 @@ def app(monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine) -> 
         assert register(engine, settings, KEY, form, address=None, now=datetime.now(UTC)).is_open
     with run_app(monkeypatch, settings):
         yield settings
+
+
+@pytest.fixture
+def mailing_app(app: Settings, mailing: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """The same pages with a mail server, at which nobody listens: mails stay in the outbox, to be read there."""
+    with run_app(monkeypatch, mailing):
+        yield mailing
 
 
 def find_id(engine: Engine, username: str) -> int:
@@ -219,15 +228,16 @@ def test_logging_in_leads_back_to_the_page_one_came_from(app: Settings, page: st
     assert {name: at.query_params[name] for name in query} == query
 
 
-def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(app: Settings, engine: Engine) -> None:
+def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(
+    mailing_app: Settings, engine: Engine, read_mails: ReadMails
+) -> None:
     elsewhere = log_in()
     at = visit("about")
     at.switch_page(str(ROOT / "pages" / "recover.py"))
     run(at)
     at.text_input(key="password_name").set_value("ada")
     run(press(at, "Mail me a code"))
-    with engine.connect() as connection:
-        code = find_code(connection.execute(select(OutboxMail.text)).scalars().all()[-1])
+    code = find_code(read_mails()[-1].text)
     at.text_input(key="reset_code").set_value(code)
     at.text_input(key="reset_password").set_value("another long password")
     run(press(at, "Set the new password"))
@@ -241,6 +251,93 @@ def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(app: Setting
     with engine.connect() as connection:
         assert len(connection.execute(select(LoginSession.user_id)).all()) == 1
     assert [title.value for title in run(press(at, "Go on")).main.title] == ["About Carburoam"]
+
+
+def test_a_code_of_before_sets_a_new_password_without_another_mail(
+    mailing_app: Settings, engine: Engine, read_mails: ReadMails
+) -> None:
+    at = visit("recover")
+    at.text_input(key="password_name").set_value("ada")
+    run(press(at, "Mail me a code"))
+    code = find_code(read_mails()[-1].text)
+    again = run(press(visit("recover"), "I have a code already"))  # as after a reload
+    again.text_input(key="reset_name").set_value("ada")
+    again.text_input(key="reset_password").set_value("another long password")
+    for typed in ("", "AAAA", "AAAAAAA0"):
+        again.text_input(key="reset_code").set_value(typed)
+        run(press(again, "Set the new password"))
+        assert NO_CODE in list_shown(again)
+    with engine.connect() as connection:
+        assert connection.execute(select(VerificationCode.tries)).scalar_one() == 0
+    assert len(read_mails()) == 1
+    again.text_input(key="reset_code").set_value(code)
+    run(press(again, "Set the new password"))
+    assert "Logged in as ada." in list_shown(again)
+
+
+def test_the_page_of_a_forgotten_password_says_nothing_of_an_account_without_its_code(mailing_app: Settings) -> None:
+    said = []
+    for name in ("ada", "ada@mailbox.org", "nobody", "nobody@mailbox.org"):
+        at = visit("recover")
+        at.text_input(key="password_name").set_value(name)
+        run(press(at, "Mail me a code"))
+        at.text_input(key="reset_code").set_value("AAAAAAAA")
+        at.text_input(key="reset_password").set_value("my name is ada")
+        said.append(list_shown(run(press(at, "Set the new password"))))
+    assert said[0] == said[1] == said[2] == said[3]
+    assert "mailbox.org" not in str(said)
+
+
+def test_who_waits_for_the_code_of_a_new_account_is_told_where_to_look(mailing_app: Settings) -> None:
+    said = []
+    for username, email in (("alan", "Alan@mailbox.org"), ("turing", "ada@mailbox.org")):
+        at = visit("register")
+        for name, text in (GOOD | {"username": username, "email": email}).items():
+            at.text_input(key=f"register_{name}").set_value(text)
+        run(press(at, "Open an account"))
+        assert f"We have sent a code to {email}. Type it here to open your account." in list_shown(at)
+        assert "It is good for 15 minutes. If it does not come, look among spam too." in list_shown(at)
+        at.text_input(key="confirm_code").set_value("")
+        run(press(at, "Confirm"))
+        assert NO_CODE in list_shown(at)
+        said.append([text.replace(email, "") for text in list_shown(at)])
+    assert said[0] == said[1]  # though the second address has an account
+
+
+def test_a_new_address_that_waits_for_its_code_is_shown_and_can_be_called_off(
+    mailing_app: Settings, engine: Engine, read_mails: ReadMails
+) -> None:
+    at = log_in()
+    at.text_input(key="profile_email").set_value("new@mailbox.org")
+    for password in ("not the password", PASSWORD):
+        at.text_input(key="profile_email_password").set_value(password)
+        run(press(at, "Change the address"))
+        assert ("This is not your password." in list_shown(at)) == (password != PASSWORD)
+    assert at.text_input(key="profile_email_password").value == ""
+    code = find_code(read_mails()[-1].text)
+    at.switch_page(str(ROOT / "pages" / "about.py"))
+    run(at)
+    at.switch_page(str(ROOT / "pages" / "profile.py"))
+    assert "We have sent a code to new@mailbox.org. Type it here to make that your address." in list_shown(run(at))
+    assert "It is good for 15 minutes. If it does not come, look among spam too." in list_shown(at)
+    at.text_input(key="profile_email_code").set_value("1")
+    run(press(at, "Confirm"))
+    assert NO_CODE in list_shown(at)
+    run(press(at, "Keep the old address"))
+    assert "Your address stays as it is." in list_shown(at)
+    assert not [field for field in at.main.text_input if field.key == "profile_email_code"]
+    with pytest.raises(CodeExpired):
+        confirm_new_email(engine, mailing_app, KEY, find_id(engine, "ada"), code, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("has_mails", [False, True])
+def test_a_last_mail_is_promised_where_there_are_mails(
+    has_mails: bool, app: Settings, request: pytest.FixtureRequest
+) -> None:
+    if has_mails:
+        request.getfixturevalue("mailing_app")
+    (text,) = [text for text in list_shown(log_in()) if "deleted at once and for good" in text]
+    assert ("mail" in text) == has_mails
 
 
 def test_a_hostile_name_is_text_on_the_profile_and_in_the_sidebar(app: Settings, engine: Engine) -> None:
@@ -364,6 +461,41 @@ def press_save(at: AppTest, form: str) -> AppTest:
     return button.click()
 
 
+ENDED = "You are logged out: your log-in is over, or was ended elsewhere."
+
+
+@pytest.mark.parametrize("page", ["choose", "dashboard", "about", "profile"])
+def test_who_is_logged_out_from_elsewhere_is_told_where_the_next_action_lands(
+    app: Settings, engine: Engine, page: str
+) -> None:
+    at = log_in(page=page)
+    with begin_writing(engine) as connection:
+        close_sessions(connection, find_id(engine, "ada"))
+    for _ in range(2):
+        assert [box.value for box in run(at).main.warning] == [ENDED]
+    at.switch_page(str(ROOT / "pages" / "privacy.py"))
+    assert not list(run(at).main.warning)
+    assert not list(visit(page).main.warning)
+
+
+@pytest.mark.parametrize("button", ["Log out", "Log out everywhere"])
+@pytest.mark.parametrize("page", ["profile", "choose"])
+def test_who_logs_out_is_told_nothing_and_never_that_the_page_needs_an_account(
+    app: Settings, page: str, button: str
+) -> None:
+    at = log_in(page=page)
+    if page == "profile":
+        run(press(at, button))
+        assert [title.value for title in at.main.title] == [title.value for title in visit().main.title]
+    else:
+        run(at.button(key="sidebar_log_out").click())
+    assert not list(at.main.warning)
+    assert not list(at.main.success)
+    assert at.session_state["driver"] is None
+    at.switch_page(str(ROOT / "pages" / "profile.py"))
+    assert [title.value for title in run(at).main.title] == ["This page needs an account"]
+
+
 @pytest.mark.parametrize("end", ["here", "everywhere", "deleted"])
 def test_a_session_ended_elsewhere_changes_nothing_by_a_callback(app: Settings, engine: Engine, end: str) -> None:
     at, driver_id = log_in(), find_id(engine, "ada")
@@ -421,7 +553,7 @@ def test_an_account_deleted_during_a_callback_is_shown_logged_out(
     app: Settings, engine: Engine, delete_meanwhile: Callable[[str, str], None], form: str
 ) -> None:
     at = log_in()
-    for key in ("profile_old", "erase_password"):
+    for key in ("profile_old", "profile_email_password", "erase_password"):
         at.text_input(key=key).set_value(PASSWORD)
     at.text_input(key="profile_new").set_value("another long password")
     at.text_input(key="profile_email").set_value("new@mailbox.org")
@@ -462,6 +594,7 @@ def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> No
     assert [box.value for box in at.main.success] == [
         "Your account is deleted, and all that was kept with it. Safe travels!"
     ]
+    assert [title.value for title in at.main.title] == [title.value for title in visit().main.title]
     with engine.connect() as connection:
         assert connection.execute(select(User.username)).scalars().all() == ["grace"]
         assert not connection.execute(select(LoginSession.user_id)).all()

@@ -110,7 +110,12 @@ FORMS: dict[str, tuple[str, bool, dict[str, str], str]] = {
     "forgotten username": ("recover", False, {"username_email": "secret-typed@mailbox.org"}, "Mail me my username"),
     "name": ("profile", True, {"profile_name": SECRET, "profile_username": SECRET}, "names"),
     "vehicle": ("profile", True, {"profile_km": "12000"}, "vehicle"),
-    "e-mail": ("profile", True, {"profile_email": "secret-typed@mailbox.org"}, "Change the address"),
+    "e-mail": (
+        "profile",
+        True,
+        {"profile_email": "secret-typed@mailbox.org", "profile_email_password": PASSWORD},
+        "Change the address",
+    ),
     "password": ("profile", True, {"profile_old": PASSWORD, "profile_new": SECRET}, "Change the password"),
     "log out": ("profile", True, {}, "Log out"),
     "log out everywhere": ("profile", True, {}, "Log out everywhere"),
