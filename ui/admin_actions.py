@@ -62,7 +62,7 @@ def show_confirmed(
     count = st.session_state.get("admin_action_count", 0)
     with st.popover(label, icon=icon, disabled=disabled, key=f"{key}_ask_{count}"):
         st.markdown(question)
-        st.button(confirm, key=key, type="primary", disabled=disabled, on_click=act, args=(change, done))
+        st.button(confirm, key=key, type="primary", disabled=disabled, on_click=act, args=(change, done))  # type: ignore[arg-type]  # its answer is for others who call it
 
 
 def act(change: Change, done: str) -> bool:

@@ -167,9 +167,13 @@ def _show_account_buttons(account: Account) -> None:
     )
 
 
-def _with(account_id: int, rule: Callable[[Connection, Actor, int, datetime], None]) -> Change:
+def _with(account_id: int, rule: Callable[[Connection, Actor, int, datetime], object]) -> Change:
     """Bind a rule to an account."""
-    return lambda connection, actor, now: rule(connection, actor, account_id, now)
+
+    def change(connection: Connection, actor: Actor, now: datetime) -> None:
+        rule(connection, actor, account_id, now)
+
+    return change
 
 
 def _with_key(account_id: int, rule: Callable[..., None]) -> Change:

@@ -189,7 +189,7 @@ def read_cookie(token: str | None) -> str | None:
 
 def _log_in_by_cookie(session_id: str, driver: Driver) -> None:
     """Let the library log in by the cookie, knowing the one account at stake."""
-    account = {"name": driver.name, "email": driver.email, "roles": [driver.role], "password": "-"}
+    account: dict[str, object] = {"name": driver.name, "email": driver.email, "roles": [driver.role], "password": "-"}
     with st.sidebar:
         _make_authenticate({session_id: account}).login("unrendered")
     st.session_state["session_id"] = session_id

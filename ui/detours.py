@@ -80,7 +80,7 @@ def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
                 wrap=True,
             )
             with st.container(gap="xxsmall", width=160):
-                litres = st.number_input(
+                litres: float | None = st.number_input(
                     _("Fill-up, in litres"),
                     value=vehicle.fill_up_litres,
                     step=5,

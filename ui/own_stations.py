@@ -82,7 +82,11 @@ def show_own_stations(
     if st.session_state.get("own_station") not in labels:  # removed, here or elsewhere
         st.session_state.pop("own_station", None)
     chosen = st.pills(
-        _("Choose one to rename, move or remove it"), list(labels), format_func=labels.get, key="own_station", wrap=True
+        _("Choose one to rename, move or remove it"),
+        list(labels),
+        format_func=labels.__getitem__,
+        key="own_station",
+        wrap=True,
     )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if len(favourites) > 1:

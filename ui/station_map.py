@@ -120,7 +120,7 @@ def show_place_map(latitude: float, longitude: float, label: str) -> None:
 
 
 def _make_layer(
-    layer_id: str, data: str | list[Mapping[str, Any]], line_color: RGB, *, line_width: int, radii: tuple[int, int]
+    layer_id: str, data: str | Sequence[Mapping[str, Any]], line_color: RGB, *, line_width: int, radii: tuple[int, int]
 ) -> pdk.Layer:
     """Make a layer of points that can be clicked on; width and smallest and largest radius in pixels."""
     return pdk.Layer(
