@@ -14,6 +14,7 @@ from ui.account_forms import make_column, show_code_form, wait_for_code, word_wa
 from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
+from ui.station_list import show_carried_over
 from ui.texts import _
 from ui.visitor import get_address
 
@@ -22,6 +23,7 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Log in"), anchor=False)
+    show_carried_over()
     with make_column():
         if "pending_account" in st.session_state:
             show_code_form()

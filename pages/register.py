@@ -15,8 +15,8 @@ from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
-from ui.station_list import count_carried_over
-from ui.texts import _, get_language, ngettext
+from ui.station_list import show_carried_over
+from ui.texts import _, get_language
 from ui.visitor import get_address
 
 
@@ -24,15 +24,7 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Open an account"), anchor=False)
-    if count := count_carried_over():
-        st.info(
-            ngettext(
-                "Your {count} station will be in the new account.",
-                "Your {count} stations will be in the new account.",
-                count,
-            ).format(count=count),
-            icon=":material/star:",
-        )
+    show_carried_over()
     with make_column():
         if "pending_account" in st.session_state:
             show_code_form()

@@ -182,9 +182,17 @@ def show_tried_in_address() -> None:
         st.query_params.pop(CARRY_KEY, None)
 
 
-def count_carried_over() -> int:
-    """Return how many stations go over to the account that is opened, or logged in to, next."""
-    return len(_get_tried()) if st.session_state.get("keep_tried") else 0
+def show_carried_over() -> None:
+    """Say how many stations go over to the account that is opened, or logged in to, next."""
+    if st.session_state.get("keep_tried") and (count := len(_get_tried())):
+        st.info(
+            ngettext(
+                "{count} station will be added to the account.",
+                "{count} stations will be added to the account.",
+                count,
+            ).format(count=count),
+            icon=":material/star:",
+        )
 
 
 def keep_tried_stations() -> None:
