@@ -30,9 +30,9 @@ BATCH_STATIONS = 500
 TOWN_KEY_LENGTH = 120
 ADDRESS_KEY_LENGTH = 300
 # A declarative class's table is typed as any FromClause; these are tables.
-_STATIONS: Table = Station.__table__  # type: ignore[assignment]
-_PRICES: Table = Price.__table__  # type: ignore[assignment]
-_STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]
+_STATIONS: Table = Station.__table__  # type: ignore[assignment]  # said to be any FromClause
+_PRICES: Table = Price.__table__  # type: ignore[assignment]  # said to be any FromClause
+_STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]  # said to be any FromClause
 _KEY = ("station_id", "gastype_id")
 
 Row = tuple[Any, ...]
