@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from statistics import median_low
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, false, literal, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
 
 from models import GasType, Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, Standing
@@ -140,24 +155,7 @@ def list_fuel_prices(
     found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
     if not found:
         return {}
-    query = (
-        select(
-            Station.id,
-            GasType.id.label("fuel_id"),
-            Price.price,
-            Price.updated_at,
-            StockOut.station_id.is_not(None).label("is_out"),
-            StockOut.is_permanent,
-            StockOut.began_at,
-        )
-        .select_from(Station)
-        .join(GasType, true())
-        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
-        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
-        .where(Station.id.in_(list(found)), or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
-        .order_by(GasType.id)
-    )
-    for row in connection.execute(query):
+    for row in connection.execute(_select_fuel_prices(), {"station_ids": list(found)}):
         found[row.id].append(
             FuelRow(
                 fuel_id=row.fuel_id,
@@ -184,6 +182,8 @@ def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: 
     return "out" if is_out else _judge(figure, price_milli_eur, updated_at)
 
 
+# Queries are built once, as far as they are alike: that takes longer than asking them.
+@cache
 def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
     """Select all stations of the feed with their price of the fuel, if they have one and a fuel was asked for."""
     stations = (
@@ -215,6 +215,30 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
         .outerjoin(StationBrand, is_branded)
         .where(in_feed)
+    )
+
+
+@cache
+def _select_fuel_prices() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Station.id,
+            GasType.id.label("fuel_id"),
+            Price.price,
+            Price.updated_at,
+            StockOut.station_id.is_not(None).label("is_out"),
+            StockOut.is_permanent,
+            StockOut.began_at,
+        )
+        .select_from(Station)
+        .join(GasType, true())
+        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
+        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
+        .where(
+            Station.id.in_(bindparam("station_ids", expanding=True)),
+            or_(Price.price.is_not(None), StockOut.station_id.is_not(None)),
+        )
+        .order_by(GasType.id)
     )
 
 

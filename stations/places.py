@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from errors import PlaceUnknown
 from models import Station, make_town_key
@@ -91,19 +92,23 @@ def _list_towns(connection: Connection, condition: ColumnElement[bool]) -> tuple
 
 
 def _read_towns(connection: Connection, condition: ColumnElement[bool]) -> list[Row[Any]]:
-    return list(
-        connection.execute(
-            select(
-                Station.town_key,
-                Station.town,
-                Station.zip_code,
-                func.avg(Station.latitude).label("latitude"),
-                func.avg(Station.longitude).label("longitude"),
-                func.count().label("stations"),
-            )
-            .where(condition, Station.left_feed_at.is_(None), Station.town_key != "")
-            .group_by(Station.town_key, Station.town, Station.zip_code)
+    return list(connection.execute(_select_towns().where(condition)))
+
+
+@cache
+def _select_towns() -> Select[*tuple[Any, ...]]:
+    """Build the query once, as far as it is always the same: that takes longer than asking it."""
+    return (
+        select(
+            Station.town_key,
+            Station.town,
+            Station.zip_code,
+            func.avg(Station.latitude).label("latitude"),
+            func.avg(Station.longitude).label("longitude"),
+            func.count().label("stations"),
         )
+        .where(Station.left_feed_at.is_(None), Station.town_key != "")
+        .group_by(Station.town_key, Station.town, Station.zip_code)
     )
 
 

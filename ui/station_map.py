@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from html import escape as escape_html
 from math import cos, log2, radians
 from textwrap import wrap
@@ -10,6 +12,8 @@ from typing import Any, NamedTuple
 
 import pydeck as pdk
 import streamlit as st
+from pydeck.bindings import deck as pydeck_deck
+from pydeck.bindings.json_tools import default_serialize
 
 from prices.nearby import PriceRow
 from ui.formats import format_difference, format_price
@@ -36,6 +40,16 @@ TIER_NAMES = (
 _LAYER = "stations"
 # How large a point is on the ground: small on a map of the country, whose thousands would hide each other.
 POINT_METRES = 900
+
+# For every map pydeck looks for Jupyter's widgets, at the cost of an import that fails: once is enough.
+pydeck_deck.has_jupyter_extra = cache(pydeck_deck.has_jupyter_extra)
+
+
+class _Deck(pdk.Deck):  # type: ignore[misc]  # it has no types
+    """A map whose JSON has no indents: Python writes those with its slow encoder, ten times as long."""
+
+    def to_json(self) -> str:
+        return json.dumps(self, sort_keys=True, default=default_serialize, separators=(",", ":"))
 
 
 class View(NamedTuple):
@@ -142,8 +156,8 @@ def _make_layer(
 
 def _make_deck(
     layers: list[pdk.Layer], latitude: float, longitude: float, zoom: float, tooltip: dict[str, str] | bool
-) -> pdk.Deck:
-    return pdk.Deck(
+) -> _Deck:
+    return _Deck(
         layers=layers,
         initial_view_state=pdk.ViewState(latitude=latitude, longitude=longitude, zoom=zoom, min_zoom=4, max_zoom=17),
         map_style=f"/map-style/{_get_theme()}.json",
