@@ -229,8 +229,6 @@ def _add(station_id: int, key: str, where: str) -> None:
         _say_what_is_wrong(where, error)
         return
     _note(_("The station is in your list."))
-    if where == "dialog":  # opened far below the section that says so
-        st.session_state["list_toast"] = True
 
 
 def _rename(station_id: int, key: str, where: str) -> None:

@@ -162,8 +162,6 @@ def show_list_note() -> None:
             "success": (st.success, ":material/check:"),
         }[kind]
         show(text, icon=icon)
-        if st.session_state.pop("list_toast", False):
-            st.toast(text, icon=icon)
 
 
 def get_station_list(driver: Driver | None) -> StationList:
