@@ -158,7 +158,7 @@ def test_a_form_that_can_not_be_saved_says_so_and_keeps_what_was_typed(
     assert read_rows(engine) == before
     causes = [record.getMessage() for record in caplog.records if record.name == "carburoam.pages"]
     assert len(causes) == 1
-    assert "readonly" in causes[0] or "read-only" in causes[0]
+    assert "readonly" in causes[0].lower().replace("-", "")  # SQLite words it, PostgreSQL has a name for it
     assert not [text for text in ("ada", "alan", SECRET, PASSWORD) if text in caplog.text]
     disk.is_full = False
     submit(at, label)
