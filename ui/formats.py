@@ -135,7 +135,8 @@ def _write_number(number: float | Decimal, pattern: str | None, locale: str) -> 
 @lru_cache(maxsize=CACHED)
 def _write_age(minutes: int, locale: str) -> str:
     age = timedelta(minutes=-minutes)
-    return format_timedelta(age, granularity="minute", threshold=1.2, add_direction=True, locale=locale)
+    text = format_timedelta(age, granularity="minute", threshold=1.2, add_direction=True, locale=locale)
+    return re.sub(r"(\d) ", "\\1\u00a0", text)
 
 
 def _get_locale() -> str:
