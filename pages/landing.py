@@ -31,6 +31,7 @@ from ui.price_table import show_price_table
 from ui.reading import open_reading
 from ui.station_links import follow_station_links
 from ui.station_map import show_price_map
+from ui.tables import show_table
 from ui.texts import _, ngettext
 
 ROWS_AT_FIRST = 10
@@ -144,20 +145,17 @@ def show_national(figures: dict[int, NationalFigure]) -> None:
     if not figures:
         st.info(_("No fresh price is known yet."))
         return
-    with st.grid(3, min_column_width=150, gap="small") as grid:
-        for fuel_id in FUELS:
-            if (figure := figures.get(fuel_id)) is None:
-                continue
-            with grid.cell(), st.container(border=True, height="stretch", gap="xsmall"):
-                st.metric(_("{fuel}, median").format(fuel=FUEL_NAMES[fuel_id]), format_price(figure.median_milli_eur))
-                st.caption(
-                    _("lowest {price}  \n{stations}").format(
-                        price=format_price(figure.lowest_milli_eur),
-                        stations=ngettext("{count} station", "{count} stations", figure.station_count).format(
-                            count=format_count(figure.station_count)
-                        ),
-                    )
-                )
+    known = [(FUEL_NAMES[fuel_id], figures[fuel_id]) for fuel_id in FUELS if fuel_id in figures]
+    # One element; a card for each fuel took a third of the time of a search.
+    show_table(
+        {
+            _("Fuel"): [f"**{name}**" for name, _figure in known],
+            _("Median"): [f"**{format_price(figure.median_milli_eur)}**" for _name, figure in known],
+            _("Lowest"): [format_price(figure.lowest_milli_eur) for _name, figure in known],
+            _("Stations"): [format_count(figure.station_count) for _name, figure in known],
+        },
+        _("What each fuel costs in the whole country"),
+    )
 
 
 main()
