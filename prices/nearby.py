@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
 from statistics import median_low
@@ -102,23 +102,15 @@ def list_nearby_prices(
     fuel: every station, unpriced and the nearest first. Stations that have run out of the fuel are among them, if they
     may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old.
     """
-    query = _select_prices(fuel_id).where(*list_conditions(filters))
-    if fuel_id is not None:
-        is_dry = and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))
-        is_sold = and_(Price.price.is_not(None), StockOut.station_id.is_(None))
-        query = query.where(is_sold if filters.in_stock else or_(Price.price.is_not(None), is_dry))
-    elif filters.in_stock:
-        query = query.where(_sells_anything())
+    query = _select_sellers(fuel_id, in_stock=filters.in_stock).where(*list_conditions(filters))
+    around = {}
     if zip_prefixes:
         query = query.where(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
     elif latitude is not None and longitude is not None and radius_km is not None:
-        box = make_box(latitude, longitude, radius_km)
-        query = query.where(
-            Station.latitude.between(box.south, box.north), Station.longitude.between(box.west, box.east)
-        )
+        query, around = query.where(*_list_box_conditions()), asdict(make_box(latitude, longitude, radius_km))
     is_open = make_opening_judge(filters.open_at) if filters.open_at is not None else None
     rows = []
-    for row in connection.execute(query):
+    for row in connection.execute(query, around):
         if is_open is not None and not is_open(row.opening_hours, row.has_automat):
             continue
         if zip_prefixes or latitude is None or longitude is None:
@@ -215,6 +207,26 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
         .outerjoin(StationBrand, is_branded)
         .where(in_feed)
+    )
+
+
+@cache
+def _select_sellers(fuel_id: int | None, *, in_stock: bool) -> Select[*tuple[Any, ...]]:
+    """Select those that sell the fuel, or anything where none was asked for; who has run out too, unless `in_stock`."""
+    query = _select_prices(fuel_id)
+    if fuel_id is None:
+        return query.where(_sells_anything()) if in_stock else query
+    if in_stock:
+        return query.where(Price.price.is_not(None), StockOut.station_id.is_(None))
+    is_dry = and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))
+    return query.where(or_(Price.price.is_not(None), is_dry))
+
+
+@cache
+def _list_box_conditions() -> tuple[ColumnElement[bool], ...]:
+    return (
+        Station.latitude.between(bindparam("south"), bindparam("north")),
+        Station.longitude.between(bindparam("west"), bindparam("east")),
     )
 
 

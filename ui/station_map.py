@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from html import escape as escape_html
 from math import cos, log2, radians
 from textwrap import wrap
@@ -16,7 +16,7 @@ from pydeck.bindings import deck as pydeck_deck
 from pydeck.bindings.json_tools import default_serialize
 
 from prices.nearby import PriceRow
-from ui.formats import format_difference, format_price
+from ui.formats import CACHED, format_difference, format_price
 from ui.price_table import name_station
 from ui.texts import N_, _
 
@@ -187,6 +187,7 @@ def _make_record(row: PriceRow) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=CACHED)
 def _wrap(text: str) -> list[str]:
     return wrap(text, 20, break_long_words=False, break_on_hyphens=False)
 
