@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
+from streamlit.navigation.page import StreamlitPage
 
+from accounts.sessions import Driver
 from errors import CarburoamError, DriverUnknown
 from settings import ROOT
 from ui.access import PAGES, go_to, is_search, remember_page, show_left_note
@@ -18,78 +21,108 @@ from ui.reading import get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, have_timer, show_driver, show_logo, show_sidebar_foot
 from ui.station_list import show_tried_in_address
 from ui.texts import _, get_language, hold_language
+from ui.turns import TURNS
 
 Visibility = Literal["visible", "hidden"]
 
-st.set_page_config(page_icon=str(ROOT / "static" / "favicon.png"), layout="wide")
-# Streamlit writes what is chosen in the primary colour; on dark that can't be read as it should (WCAG 1.4.3: 4.5 to 1).
-# And below a field in which one types it says, in English whatever the language, to press Enter.
-st.html(
-    "<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }"
-    " [data-testid='InputInstructions'] { display: none }</style>"
-)
-show_logo()
-with st.sidebar:
-    have_timer()
-try:
-    get_engine()
-    get_starter().ensure_running(get_settings())
-    driver = restore_driver()
-    freshness = read_freshness()
-except (CarburoamError, OSError) as error:
-    st.error(escape(str(error)), title=_("This installation is not set up rightly"))
-    st.stop()
-except SQLAlchemyError:
-    st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
-    st.stop()
-choose_language(driver)
-hold_language()
-if driver is None:
-    show_tried_in_address()
-for_visitors: Visibility = "hidden" if driver is not None else "visible"
-for_drivers: Visibility = "visible" if driver is not None else "hidden"
-nearby: dict[str, Any] = {
-    "page": PAGES / "landing.py",
-    "title": _("Prices nearby"),
-    "icon": ":material/local_gas_station:",
-    "help": _("What fuel costs around a town, a postcode or where you are, cheapest first."),
-}
-profile = st.Page(
-    PAGES / "profile.py",
-    title=_("Your profile"),
-    icon=":material/person:",
-    help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
-    visibility=for_drivers,
-)
-own = st.Page(
-    PAGES / "dashboard.py",
-    title=_("My stations"),
-    icon=":material/star:",
-    help=_("The prices of your own stations, cheapest first, what that saves in a year, and whether a detour pays."),
-    default=driver is not None,
-)
-# The first page of a visitor is the search, that of a driver the own stations. A search that a driver shares says
-# /landing, so that address leads a visitor there too.
-first = (
-    [st.Page(**nearby, url_path="home", default=True), own, st.Page(**nearby, visibility="hidden")]
-    if driver is None
-    else [own, st.Page(**nearby)]
-)
-# For anyone else there is no such page: its address leads where any does that leads nowhere.
-for_admins = (
-    [
-        st.Page(
-            PAGES / "admin.py",
-            title=_("Administration"),
-            icon=":material/admin_panel_settings:",
-            help=_("Loads, people, data and the database of this installation."),
-        )
-    ]
-    if driver is not None and driver.is_admin
-    else []
-)
-page = st.navigation(
-    [
+
+def main() -> None:
+    show_head()
+    try:
+        get_engine()
+        get_starter().ensure_running(get_settings())
+        driver = restore_driver()
+        freshness = read_freshness()
+    except (CarburoamError, OSError) as error:
+        st.error(escape(str(error)), title=_("This installation is not set up rightly"))
+        st.stop()
+    except SQLAlchemyError:
+        st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
+        st.stop()
+    choose_language(driver)
+    hold_language()
+    if driver is None:
+        show_tried_in_address()
+    is_admin = driver is not None and driver.is_admin
+    page = st.navigation(list_pages(get_language(), is_driver=driver is not None, is_admin=is_admin))
+    lead_elsewhere(driver, page.url_path)
+    if driver is not None:
+        show_driver(driver)
+    show_sidebar_foot(freshness)
+    keep_cookie()
+    remember_page(page.url_path)
+    if (left := st.session_state.pop("just_left", None)) is not None:
+        st.session_state["left_note"] = left
+    if driver is None:
+        show_left_note()
+    mark_language(get_language())
+    try:
+        page.run()
+    except DriverUnknown:
+        # The account was deleted since this run began: another one shows the page as it is to a visitor.
+        if restore_driver() is not None:
+            raise
+        st.rerun()
+
+
+def show_head() -> None:
+    """Draw what every page has before anything is read."""
+    st.set_page_config(page_icon=str(ROOT / "static" / "favicon.png"), layout="wide")
+    # Streamlit writes what is chosen in the primary colour; on dark that can't be read as it should (WCAG 1.4.3: 4.5
+    # to 1). And below a field in which one types it says, in English whatever the language, to press Enter.
+    st.html(
+        "<style>[data-selected='true'] p { color: light-dark(#0b6478, #6cc5d8) }"
+        " [data-testid='InputInstructions'] { display: none }</style>"
+    )
+    show_logo()
+    with st.sidebar:
+        have_timer()
+
+
+@cache
+def list_pages(_language: str, *, is_driver: bool, is_admin: bool) -> list[StreamlitPage]:
+    """Return the pages there are for a driver or a visitor, the first page first.
+
+    They hold nothing of a session but the language; to make them anew for every run took a tenth of its time.
+    """
+    for_visitors: Visibility = "hidden" if is_driver else "visible"
+    for_drivers: Visibility = "visible" if is_driver else "hidden"
+    nearby: dict[str, Any] = {
+        "page": PAGES / "landing.py",
+        "title": _("Prices nearby"),
+        "icon": ":material/local_gas_station:",
+        "help": _("What fuel costs around a town, a postcode or where you are, cheapest first."),
+    }
+    own = st.Page(
+        PAGES / "dashboard.py",
+        title=_("My stations"),
+        icon=":material/star:",
+        help=_(
+            "The prices of your own stations, cheapest first, what that saves in a year, and whether a detour pays."
+        ),
+        default=is_driver,
+    )
+    # The first page of a visitor is the search, that of a driver the own stations. A search that a driver shares says
+    # /landing, so that address leads a visitor there too.
+    first = (
+        [own, st.Page(**nearby)]
+        if is_driver
+        else [st.Page(**nearby, url_path="home", default=True), own, st.Page(**nearby, visibility="hidden")]
+    )
+    # For anyone else there is no such page: its address leads where any does that leads nowhere.
+    for_admins = (
+        [
+            st.Page(
+                PAGES / "admin.py",
+                title=_("Administration"),
+                icon=":material/admin_panel_settings:",
+                help=_("Loads, people, data and the database of this installation."),
+            )
+        ]
+        if is_admin
+        else []
+    )
+    return [
         *first,
         st.Page(
             PAGES / "choose.py",
@@ -125,7 +158,13 @@ page = st.navigation(
             help=_("Have your username mailed to you, or a code with which you set a new password."),
             visibility="hidden",
         ),
-        profile,
+        st.Page(
+            PAGES / "profile.py",
+            title=_("Your profile"),
+            icon=":material/person:",
+            help=_("Your name, address and password, your fuels and your vehicle; logging out and leaving."),
+            visibility=for_drivers,
+        ),
         st.Page(
             PAGES / "privacy.py",
             title=_("Privacy"),
@@ -141,26 +180,17 @@ page = st.navigation(
         ),
         *for_admins,
     ]
-)
-if driver is not None and page is own and is_search(st.query_params):
-    go_to("landing", st.query_params.to_dict())
-if driver is None and page in (own, profile) and st.session_state.get("just_left") in ("here", "deleted"):
-    # "This page needs an account" would look as if leaving had gone wrong. Not where the log-in was ended elsewhere.
-    go_to("landing", {})
-if driver is not None:
-    show_driver(driver)
-show_sidebar_foot(freshness)
-keep_cookie()
-remember_page(page.url_path)
-if (left := st.session_state.pop("just_left", None)) is not None:
-    st.session_state["left_note"] = left
-if driver is None:
-    show_left_note()
-mark_language(get_language())
-try:
-    page.run()
-except DriverUnknown:
-    # The account was deleted since this run began: another one shows the page as it is to a visitor.
-    if restore_driver() is not None:
-        raise
-    st.rerun()
+
+
+def lead_elsewhere(driver: Driver | None, page: str) -> None:
+    """Lead who asks for a page, by its name in the address, to another one where that is what they came for."""
+    if driver is not None and page == "" and is_search(st.query_params):
+        go_to("landing", st.query_params.to_dict())
+    if driver is None and page in ("dashboard", "profile") and st.session_state.get("just_left") in ("here", "deleted"):
+        # "This page needs an account" would look as if leaving had gone wrong. Not where the log-in was ended
+        # elsewhere.
+        go_to("landing", {})
+
+
+with TURNS.take():
+    main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,11 +37,30 @@ def test_every_page_names_language_age_of_the_prices_source_and_version(app: Cou
     at = visit(page)
     assert at.get_by_key("lang").value == "en"
     texts = list_texts(at)
-    some = r"(just now|\d+ minutes? ago)"
+    some = r"(just now|\d+\u00a0minutes? ago)"
     age = re.compile(f":material/schedule: Prices loaded {some}, newest report {some}\\.")
     assert any(age.fullmatch(text) for text in texts)
     (foot,) = [text for text in texts if "[Official prices](https://www.prix-carburants.gouv.fr/)" in text]
     assert read(foot) == f"Official prices · Licence Ouverte 2.0 · Carburoam {VERSION}"
+
+
+@pytest.mark.parametrize("page", ["landing", "profile"])  # one that runs to its end, one that stops: it is private
+def test_a_run_has_a_turn_from_its_beginning_to_its_end(
+    app: Country, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = []
+
+    @contextmanager
+    def take() -> Iterator[None]:
+        turns.append("begun")
+        try:
+            yield
+        finally:
+            turns.append("ended")
+
+    monkeypatch.setattr("ui.turns.TURNS.take", take)
+    visit(page)
+    assert turns == ["begun", "ended"]
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
