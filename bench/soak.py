@@ -27,7 +27,7 @@ DRIVERS = SESSIONS // 2  # so many of them are logged in
 PAUSE_SECONDS = 5.0  # on average, from one action of a session to its next
 WARM_UP = 0.2  # of the time: the sessions come one by one, and nothing is counted yet but errors
 LANDING, STATION, DASHBOARD, CHOOSE = "landing", "station", "dashboard", "choose"
-KEPT = 10  # stations of each driver
+KEPT, TRIED = 10, 5  # stations of each driver, and of each visitor
 FUELS = (1, 2, 5)
 
 
@@ -134,7 +134,9 @@ async def hold_session(plan: Plan, number: int, cookies: Mapping[str, str] | Non
     while not is_over:
         try:
             async with open_visit(plan.url, cookies) as visitor:
-                notes.openings.append(await visitor.open_page(LANDING, {"lang": "EN"}))
+                # A visitor's own stations are in the address they come with.
+                kept = {} if cookies else {"keep": ",".join(map(str, random.sample(plan.choices.stations, TRIED)))}
+                notes.openings.append(await visitor.open_page(LANDING, {"lang": "EN", **kept}))
                 while not is_over:
                     await asyncio.sleep(random.uniform(0.5, 1.5) * plan.pause_seconds)
                     is_counted = time.monotonic() >= plan.warm
@@ -152,11 +154,8 @@ async def _act(visitor: Visitor, random: Random, choices: Choices) -> float:
     if not visitor.has_widget("q"):
         return await visitor.open_page(LANDING)
     match random.choice(("search", "search", "fuel", "station", "dashboard", "dashboard", "choose")):
-        case "dashboard" if not visitor.has_page(DASHBOARD):  # it is a driver's first page
-            return await visitor.open_page()
-        case "dashboard":  # a visitor tries it with a few stations
-            kept = ",".join(map(str, random.sample(choices.stations, 5)))
-            return await visitor.open_page(DASHBOARD, {"keep": kept})
+        case "dashboard":  # it is a driver's first page
+            return await visitor.open_page(DASHBOARD if visitor.has_page(DASHBOARD) else "")
         case "choose":
             return await visitor.open_page(CHOOSE, {"q": random.choice(choices.towns)})
         case "fuel":
