@@ -29,7 +29,7 @@ from stations.favourites import (
     sort_favourites,
 )
 from ui.reading import begin_change, open_reading
-from ui.texts import ngettext
+from ui.texts import _, ngettext
 
 MAX_TRIED = 10  # stations that a visitor may choose without an account
 CARRY_KEY = "carry"  # in the address: they are to go over to an account
@@ -103,6 +103,8 @@ class VisitorStations:
     def read(self, connection: Connection) -> tuple[Favourite, ...]:
         tried = _get_tried()
         favourites = make_favourites(connection, tried)
+        if (asked := st.session_state.pop("asked_to_try", 0)) > MAX_TRIED:
+            st.session_state["list_note"] = ("warning", _word_too_many(asked))
         if unknown := len(tried) - len(favourites):
             _set_tried({favourite.station_id: tried[favourite.station_id] for favourite in favourites})
             st.session_state["list_note"] = ("warning", _word_unknown(unknown))
@@ -173,6 +175,8 @@ def show_tried_in_address() -> None:
     """Let the address of whatever page a visitor is on hold their stations: a reload must not lose them."""
     if st.query_params.get(CARRY_KEY) and "tried_stations" not in st.session_state:
         keep_tried_stations()
+    if "tried_stations" not in st.session_state:
+        st.session_state["asked_to_try"] = len(_read_ids(st.query_params.get(ADDRESS_KEY, "")))
     _set_tried(_get_tried())
     if st.session_state.get("keep_tried") and _get_tried():
         st.query_params[CARRY_KEY] = "1"
@@ -221,7 +225,7 @@ def _get_tried() -> dict[int, str]:
     """Return the visitor's ids and names: those of the session, or, when it begins, of the address."""
     tried = st.session_state.get("tried_stations")
     if tried is None:
-        tried = dict.fromkeys(_read_ids(st.query_params.get(ADDRESS_KEY, "")), "")
+        tried = dict.fromkeys(_read_ids(st.query_params.get(ADDRESS_KEY, ""))[:MAX_TRIED], "")
     return dict(tried)
 
 
@@ -231,6 +235,12 @@ def _set_tried(tried: dict[int, str]) -> None:
         st.query_params[ADDRESS_KEY] = ",".join(map(str, tried))
     else:
         st.query_params.pop(ADDRESS_KEY, None)
+
+
+def _word_too_many(count: int) -> str:
+    return _("This address names {count} stations; the first {limit} were taken, which is what can be tried.").format(
+        count=count, limit=MAX_TRIED
+    )
 
 
 def _word_unknown(count: int) -> str:
@@ -243,5 +253,5 @@ def _word_unknown(count: int) -> str:
 
 def _read_ids(text: str) -> list[int]:
     """Read the ids in an address, which anybody may have written."""
-    parts = [part for part in text[:200].split(",") if part.isascii() and part.isdigit()]
-    return list(dict.fromkeys(map(int, parts)))[:MAX_TRIED]
+    parts = [part for part in text[:2000].split(",") if part.isascii() and part.isdigit()]
+    return list(dict.fromkeys(map(int, parts)))

@@ -334,6 +334,16 @@ def test_a_visitor_adds_stations_too_and_they_stand_in_the_address(app: Country)
     assert at.session_state["keep_tried"]
 
 
+@pytest.mark.parametrize("count", [10, 11])
+def test_an_address_with_more_stations_than_can_be_tried_says_how_many_were_taken(app: Country, count: int) -> None:
+    ids = [str(FIRST + number) for number in range(count)]
+    at = visit("choose", keep=",".join([*ids, ids[0]]))
+    assert at.query_params["keep"] == ",".join(ids[:10])
+    assert [warning.value for warning in at.warning] == [
+        "This address names 11 stations; the first 10 were taken, which is what can be tried."
+    ] * (count - 10)
+
+
 def test_adding_a_station_twice_says_so(app: Country, driver_id: int) -> None:
     at = open_station(visit("choose", session_id=log_in(app, driver_id)), FIRST)
     keep(app, driver_id, FIRST)  # in another window
