@@ -9,8 +9,9 @@ import streamlit as st
 from errors import StationUnknown
 from prices.figures import list_national_figures
 from prices.nearby import list_station_prices
-from settings import ROOT
 from stations.details import get_station
+from ui.access import PAGES
+from ui.authentication import get_driver
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
 from ui.own_stations import read_favourites, show_add_form
@@ -30,12 +31,7 @@ def main() -> None:
         except StationUnknown:
             station = None
         prices = list_station_prices(connection, station.id, figures) if station is not None else ()
-    st.page_link(
-        ROOT / "pages" / "landing.py",
-        label=_("Back to the prices nearby"),
-        icon=":material/arrow_back:",
-        query_params=st.session_state.get("search"),
-    )
+    show_way_back()
     if station is None or freshness is None:
         st.title(_("This station is not known"), anchor=False)
         st.markdown(_("The link may be wrong, or the station has never been in the national feed."))
@@ -67,6 +63,20 @@ def main() -> None:
             make_directions_link(station.latitude, station.longitude),
             icon=":material/directions:",
             width="stretch",
+        )
+
+
+def show_way_back() -> None:
+    """Draw the link to where the visitor saw the station: the own stations, or else the search."""
+    came_from = st.session_state.get("came_from")
+    if came_from == "dashboard" or (came_from == "" and get_driver() is not None):  # a driver's first page
+        st.page_link(PAGES / "dashboard.py", label=_("Back to my stations"), icon=":material/arrow_back:")
+    else:
+        st.page_link(
+            PAGES / "landing.py",
+            label=_("Back to the prices nearby"),
+            icon=":material/arrow_back:",
+            query_params=st.session_state.get("search"),
         )
 
 

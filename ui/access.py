@@ -57,8 +57,8 @@ def remember_page(path: str) -> None:
 
     What was wrong in a form of another page is forgotten, and what was said there.
     """
-    if st.session_state.get("path") != path:
-        st.session_state["path"] = path
+    if (before := st.session_state.get("path")) != path:
+        st.session_state["path"], st.session_state["came_from"] = path, before
         for key in ("field_errors", "profile_note", "visitor_note", "left_note", "list_note", "admin_note"):
             st.session_state.pop(key, None)
     if path not in ACCOUNT_PAGES:

@@ -104,6 +104,21 @@ def test_a_driver_s_home_shows_the_own_stations_cheapest_first(app: Country, log
     assert any(re.fullmatch(r"Last load: .* · newest report: .* \(Paris time\)", text) for text in list_sentences(at))
 
 
+@pytest.mark.parametrize("is_driver", [True, False])
+def test_a_station_leads_back_to_the_page_on_which_it_was_seen(app: Country, log_in: LogIn, is_driver: bool) -> None:
+    session_id = log_in(1) if is_driver else None
+    for page, label in (("dashboard", "Back to my stations"), ("landing", "Back to the prices nearby")):
+        at = visit("about", session_id=session_id)
+        for name in (page, "station"):
+            if name == "station":
+                at.query_params["id"] = "1"
+            at.switch_page(str(ROOT / "pages" / f"{name}.py"))
+            run(at)
+        for _ in range(2):
+            assert at.main.get("page_link")[0].proto.label == label
+            run(at)
+
+
 def test_a_brand_stands_beside_the_town_as_text(app: Country, log_in: LogIn) -> None:
     with begin_writing(app.engine) as connection:
         for station_id, brand in ((1, HOSTILE), (2, "Esso")):
