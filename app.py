@@ -9,7 +9,6 @@ import gc
 import importlib
 import json
 import logging
-import pkgutil
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -102,17 +101,15 @@ async def get_backup(request: Request) -> Response:
     return StreamingResponse(backup.read(), media_type="application/vnd.sqlite3", headers=backup.headers)
 
 
-def import_pages() -> None:
+def import_libraries() -> None:
     """Import all that pages draw with, so that the first visitor waits for none of it, and leave it out of collections.
 
     A collection of all garbage goes through all that lives, while every run waits: some 300 ms each with the libraries
     in it. They never become garbage. A run of a page makes some 10,000 objects, so Python's threshold of 700 had one
     begin many times in each.
     """
-    modules = [f"ui.{module.name}" for module in pkgutil.iter_modules([str(ROOT / "ui")])]
-    modules.remove("ui.main")  # which is not imported but run
-    # Streamlit imports these when it draws the first table.
-    for name in (*modules, "pandas", "pyarrow"):
+    # Not our own pages: they import the component that writes the cookie (see HTML_PAGES).
+    for name in ("babel.dates", "babel.numbers", "pandas", "pyarrow", "pydeck"):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
@@ -126,7 +123,7 @@ async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     from ui.reading import get_engine, get_mailer, get_settings, get_starter
 
     set_up_logging()
-    await anyio.to_thread.run_sync(import_pages)
+    await anyio.to_thread.run_sync(import_libraries)
     starter = get_starter()
     mailer = None
     try:

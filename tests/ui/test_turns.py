@@ -83,14 +83,14 @@ def test_a_run_that_fails_passes_its_turn_on() -> None:
     run.end()
 
 
-def test_the_start_imports_the_pages_and_leaves_what_it_has_imported_out_of_collections() -> None:
+def test_the_start_imports_the_libraries_of_pages_and_leaves_what_it_has_imported_out_of_collections() -> None:
     script = """
 import gc, sys
 import app
 assert gc.get_freeze_count() == 0
-app.import_pages()
+app.import_libraries()
 assert gc.get_freeze_count() > 10_000
-assert {"pandas", "pyarrow", "pydeck", "ui.station_map"} <= set(sys.modules) and "ui.main" not in sys.modules
+assert {"pandas", "pyarrow", "pydeck"} <= set(sys.modules) and "ui.authentication" not in sys.modules
 print("imported")
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
