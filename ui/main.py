@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, Literal
 
 import streamlit as st
@@ -44,7 +43,7 @@ def main() -> None:
     if driver is None:
         show_tried_in_address()
     is_admin = driver is not None and driver.is_admin
-    page = st.navigation(list_pages(get_language(), is_driver=driver is not None, is_admin=is_admin))
+    page = st.navigation(list_pages(is_driver=driver is not None, is_admin=is_admin))
     lead_elsewhere(driver, page.url_path)
     if driver is not None:
         show_driver(driver)
@@ -79,12 +78,8 @@ def show_head() -> None:
         have_timer()
 
 
-@cache
-def list_pages(_language: str, *, is_driver: bool, is_admin: bool) -> list[StreamlitPage]:
-    """Return the pages there are for a driver or a visitor, the first page first.
-
-    They hold nothing of a session but the language; to make them anew for every run took a tenth of its time.
-    """
+def list_pages(*, is_driver: bool, is_admin: bool) -> list[StreamlitPage]:
+    """Return the pages there are for a driver or a visitor, the first page first; for one run only."""
     for_visitors: Visibility = "hidden" if is_driver else "visible"
     for_drivers: Visibility = "visible" if is_driver else "hidden"
     nearby: dict[str, Any] = {
