@@ -102,12 +102,13 @@ class VisitorStations:
 
     def read(self, connection: Connection) -> tuple[Favourite, ...]:
         tried = _get_tried()
-        favourites = make_favourites(connection, tried)
-        if (asked := st.session_state.pop("asked_to_try", 0)) > MAX_TRIED:
-            st.session_state["list_note"] = ("warning", _word_too_many(asked))
-        if unknown := len(tried) - len(favourites):
+        known = make_favourites(connection, tried)
+        favourites = known[:MAX_TRIED]
+        if len(favourites) < len(tried):
             _set_tried({favourite.station_id: tried[favourite.station_id] for favourite in favourites})
-            st.session_state["list_note"] = ("warning", _word_unknown(unknown))
+            notes = [_word_unknown(len(tried) - len(known))] if len(known) < len(tried) else []
+            notes += [_word_too_many(len(known))] if len(known) > MAX_TRIED else []
+            st.session_state["list_note"] = ("warning", " ".join(notes))
         return favourites
 
     def add(self, station_id: int, custom_name: str) -> None:
@@ -175,8 +176,6 @@ def show_tried_in_address() -> None:
     """Let the address of whatever page a visitor is on hold their stations: a reload must not lose them."""
     if st.query_params.get(CARRY_KEY) and "tried_stations" not in st.session_state:
         keep_tried_stations()
-    if "tried_stations" not in st.session_state:
-        st.session_state["asked_to_try"] = len(_read_ids(st.query_params.get(ADDRESS_KEY, "")))
     _set_tried(_get_tried())
     if st.session_state.get("keep_tried") and _get_tried():
         st.query_params[CARRY_KEY] = "1"
@@ -225,7 +224,7 @@ def _get_tried() -> dict[int, str]:
     """Return the visitor's ids and names: those of the session, or, when it begins, of the address."""
     tried = st.session_state.get("tried_stations")
     if tried is None:
-        tried = dict.fromkeys(_read_ids(st.query_params.get(ADDRESS_KEY, ""))[:MAX_TRIED], "")
+        tried = dict.fromkeys(_read_ids(st.query_params.get(ADDRESS_KEY, "")), "")
     return dict(tried)
 
 

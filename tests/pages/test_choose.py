@@ -338,10 +338,14 @@ def test_a_visitor_adds_stations_too_and_they_stand_in_the_address(app: Country)
 def test_an_address_with_more_stations_than_can_be_tried_says_how_many_were_taken(app: Country, count: int) -> None:
     ids = [str(FIRST + number) for number in range(count)]
     at = visit("choose", keep=",".join([*ids, ids[0]]))
+    assert len(get_choices(at)) == 10
     assert at.query_params["keep"] == ",".join(ids[:10])
     assert [warning.value for warning in at.warning] == [
         "This address names 11 stations; the first 10 were taken, which is what can be tried."
     ] * (count - 10)
+    (both,) = visit("choose", keep=",".join([*ids, "1"])).warning
+    assert both.value.startswith("1 station in this address is not known and was left out.")
+    assert ("This address names 11 stations;" in both.value) == (count == 11)
 
 
 def test_adding_a_station_twice_says_so(app: Country, driver_id: int) -> None:
