@@ -16,7 +16,8 @@ from api.sources import BRANDS, PRICES
 from models import FUEL_NAMES
 from prices.figures import FRESH_DAYS, NationalFigure, list_national_figures
 from prices.freshness import Freshness, get_freshness
-from prices.nearby import FuelRow, list_fuel_prices, list_nearby_prices
+from prices.fuels import FuelRow, list_fuel_prices
+from prices.nearby import list_nearby_prices
 from settings import VERSION
 from stations.brands import get_brand_state
 from stations.details import get_station

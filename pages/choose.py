@@ -10,7 +10,8 @@ from typing import NamedTuple
 import streamlit as st
 
 from models import FUEL_NAMES, make_town_key
-from prices.nearby import NearbyPrices, PriceRow, list_fuel_prices, list_price_rows
+from prices.fuels import list_fuel_prices
+from prices.nearby import NearbyPrices, PriceRow, list_price_rows
 from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place

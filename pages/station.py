@@ -8,7 +8,7 @@ import streamlit as st
 
 from errors import StationUnknown
 from prices.figures import list_national_figures
-from prices.nearby import list_station_prices
+from prices.fuels import list_station_prices
 from stations.details import get_station
 from ui.access import PAGES
 from ui.authentication import get_driver

@@ -38,6 +38,11 @@ class NationalFigure:
         return "fresh" if updated_at >= self.fresh_from else "old"
 
 
+def judge_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime) -> Standing:
+    """Say how a price stands; without a figure of its fuel (nothing fresh in the whole country) it is old."""
+    return figure.judge(price_milli_eur, updated_at) if figure is not None else "old"
+
+
 def list_national_figures(connection: Connection) -> dict[int, NationalFigure]:
     """Return the figures of the last load by fuel, in the order of the fuels' ids; none before the first load."""
     rows = connection.execute(select(FuelFigure.__table__).order_by(FuelFigure.gastype_id))

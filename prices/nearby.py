@@ -1,8 +1,8 @@
-"""What a fuel costs at the stations around a place, cheapest first, and what one station asks for each fuel."""
+"""What a fuel costs at the stations around a place, cheapest first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -22,11 +22,10 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
 )
 
-from models import GasType, Price, Station, StationBrand, StockOut
-from prices.figures import NationalFigure, Standing
+from models import Price, Station, StationBrand, StockOut
+from prices.figures import NationalFigure, judge_price
 from stations.filters import StationFilters, list_conditions, make_opening_judge
 from stations.geography import compute_distance_km, make_box
 
@@ -70,19 +69,6 @@ class NearbyPrices:
 
     rows: tuple[PriceRow, ...]
     median_milli_eur: int | None
-
-
-@dataclass(frozen=True)
-class FuelRow:
-    """What one station says of one fuel: its price and age, how that ranks, and a stock-out."""
-
-    fuel_id: int
-    price_milli_eur: int | None
-    updated_at: datetime | None
-    standing: Standing | None
-    is_out: bool
-    is_out_for_good: bool
-    out_since: datetime | None
 
 
 def list_nearby_prices(
@@ -140,38 +126,9 @@ def list_price_rows(
     return {row.station_id: _compare(row, median_milli_eur) for row in rows}
 
 
-def list_fuel_prices(
-    connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
-) -> dict[int, tuple[FuelRow, ...]]:
-    """Return every fuel that each of the stations sells or has run out of, in the order of the fuels' ids."""
-    found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
-    if not found:
-        return {}
-    for row in connection.execute(_select_fuel_prices(), {"station_ids": list(found)}):
-        found[row.id].append(
-            FuelRow(
-                fuel_id=row.fuel_id,
-                price_milli_eur=row.price,
-                updated_at=row.updated_at,
-                standing=None if row.price is None else _judge(figures.get(row.fuel_id), row.price, row.updated_at),
-                is_out=row.is_out,
-                is_out_for_good=bool(row.is_permanent),
-                out_since=row.began_at,
-            )
-        )
-    return {station_id: tuple(rows) for station_id, rows in found.items()}
-
-
-def list_station_prices(
-    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
-) -> tuple[FuelRow, ...]:
-    """Return every fuel that a station sells or has run out of, in the order of the fuels' ids."""
-    return list_fuel_prices(connection, figures, [station_id])[station_id]
-
-
 def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime, *, is_out: bool) -> Rank:
     """Say how a price ranks; without a figure (nothing fresh in the whole country) every price is old."""
-    return "out" if is_out else _judge(figure, price_milli_eur, updated_at)
+    return "out" if is_out else judge_price(figure, price_milli_eur, updated_at)
 
 
 # Queries are built once, as far as they are alike: that takes longer than asking them.
@@ -230,30 +187,6 @@ def _list_box_conditions() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-@cache
-def _select_fuel_prices() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Station.id,
-            GasType.id.label("fuel_id"),
-            Price.price,
-            Price.updated_at,
-            StockOut.station_id.is_not(None).label("is_out"),
-            StockOut.is_permanent,
-            StockOut.began_at,
-        )
-        .select_from(Station)
-        .join(GasType, true())
-        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
-        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
-        .where(
-            Station.id.in_(bindparam("station_ids", expanding=True)),
-            or_(Price.price.is_not(None), StockOut.station_id.is_not(None)),
-        )
-        .order_by(GasType.id)
-    )
-
-
 def _sells_anything() -> ColumnElement[bool]:
     is_out = exists().where(StockOut.station_id == Price.station_id, StockOut.gastype_id == Price.gastype_id)
     return exists(select(literal(1)).where(Price.station_id == Station.id, ~is_out))
@@ -279,10 +212,6 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         ),
         out_since=row.began_at,
     )
-
-
-def _judge(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime) -> Standing:
-    return figure.judge(price_milli_eur, updated_at) if figure is not None else "old"
 
 
 def _find_median(rows: list[PriceRow]) -> int | None:

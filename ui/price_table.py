@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from models import FUEL_NAMES
 from prices.dashboard import AGING, FavouritePrice, FuelBlock
-from prices.nearby import FuelRow, PriceRow
+from prices.fuels import FuelRow
+from prices.nearby import PriceRow
 from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
 from ui.tables import show_table

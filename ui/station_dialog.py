@@ -10,7 +10,7 @@ import streamlit as st
 from errors import StationUnknown
 from prices.figures import NationalFigure
 from prices.freshness import Freshness
-from prices.nearby import FuelRow, list_station_prices
+from prices.fuels import FuelRow, list_station_prices
 from stations.details import StationDetails, get_station
 from stations.favourites import Favourite
 from ui.access import PAGES

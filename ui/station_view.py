@@ -8,7 +8,7 @@ import streamlit as st
 
 from models import FUEL_NAMES, make_town_key
 from prices.freshness import Freshness
-from prices.nearby import FuelRow
+from prices.fuels import FuelRow
 from stations.details import StationDetails
 from stations.opening_hours import Day, find_opening, is_whole_day
 from ui.formats import (

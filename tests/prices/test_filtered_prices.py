@@ -12,7 +12,8 @@ from test_nearby import FIGURE, list_ids
 
 from db import begin_writing
 from models import Station, StationBrand, make_town_key
-from prices.nearby import list_fuel_prices, list_nearby_prices, list_price_rows
+from prices.fuels import list_fuel_prices
+from prices.nearby import list_nearby_prices, list_price_rows
 from stations.filters import StationFilters, split_words
 
 ALWAYS = "|".join(["00:00-24:00"] * 7)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, insert, update
 from db import begin_writing
 from models import Station, StationBrand, StockOut
 from prices.figures import NationalFigure
-from prices.nearby import FuelRow, NearbyPrices, list_nearby_prices, list_station_prices
+from prices.fuels import FuelRow, list_station_prices
+from prices.nearby import NearbyPrices, list_nearby_prices
 
 FIGURE = NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30))
 

@@ -1,0 +1,82 @@
+"""What a station asks for each fuel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select, true
+
+from models import GasType, Price, Station, StockOut
+from prices.figures import NationalFigure, Standing, judge_price
+
+
+@dataclass(frozen=True)
+class FuelRow:
+    """What one station says of one fuel: its price and age, how that ranks, and a stock-out."""
+
+    fuel_id: int
+    price_milli_eur: int | None
+    updated_at: datetime | None
+    standing: Standing | None
+    is_out: bool
+    is_out_for_good: bool
+    out_since: datetime | None
+
+
+def list_fuel_prices(
+    connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
+) -> dict[int, tuple[FuelRow, ...]]:
+    """Return every fuel that each of the stations sells or has run out of, in the order of the fuels' ids."""
+    found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
+    if not found:
+        return {}
+    for row in connection.execute(_select_fuel_prices(), {"station_ids": list(found)}):
+        found[row.id].append(
+            FuelRow(
+                fuel_id=row.fuel_id,
+                price_milli_eur=row.price,
+                updated_at=row.updated_at,
+                standing=None
+                if row.price is None
+                else judge_price(figures.get(row.fuel_id), row.price, row.updated_at),
+                is_out=row.is_out,
+                is_out_for_good=bool(row.is_permanent),
+                out_since=row.began_at,
+            )
+        )
+    return {station_id: tuple(rows) for station_id, rows in found.items()}
+
+
+def list_station_prices(
+    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
+) -> tuple[FuelRow, ...]:
+    """Return every fuel that a station sells or has run out of, in the order of the fuels' ids."""
+    return list_fuel_prices(connection, figures, [station_id])[station_id]
+
+
+@cache
+def _select_fuel_prices() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Station.id,
+            GasType.id.label("fuel_id"),
+            Price.price,
+            Price.updated_at,
+            StockOut.station_id.is_not(None).label("is_out"),
+            StockOut.is_permanent,
+            StockOut.began_at,
+        )
+        .select_from(Station)
+        .join(GasType, true())
+        .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == GasType.id))
+        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == GasType.id))
+        .where(
+            Station.id.in_(bindparam("station_ids", expanding=True)),
+            or_(Price.price.is_not(None), StockOut.station_id.is_not(None)),
+        )
+        .order_by(GasType.id)
+    )
