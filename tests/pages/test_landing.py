@@ -183,7 +183,7 @@ def test_an_unknown_town_is_said_to_be_unknown(app: Country) -> None:
     (box,) = at.main.info
     assert box.value.startswith("Check the spelling")
     assert box.proto.title == "No station in a place called “Atlantide”"
-    assert at.table  # the country is still there
+    assert len(at.table) == 1  # the country is still there
 
 
 def test_an_unknown_town_is_quoted_letter_for_letter(app: Country) -> None:
@@ -528,7 +528,7 @@ def test_a_rerun_asks_the_database_at_most_ten_times(
                 questions.append(statement)
 
         run(at)
-    assert list_rows(at)
+    assert has_answer(at)
     assert 3 <= len(questions) <= 10, "\n".join(questions)
 
 
