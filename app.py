@@ -102,11 +102,10 @@ async def get_backup(request: Request) -> Response:
 
 
 def import_libraries() -> None:
-    """Import all that pages draw with, so that the first visitor waits for none of it, and leave it out of collections.
+    """Import the libraries that pages draw with, before a visitor waits for them, and leave them out of collections.
 
     A collection of all garbage goes through all that lives, while every run waits: some 300 ms each with the libraries
-    in it. They never become garbage. A run of a page makes some 10,000 objects, so Python's threshold of 700 had one
-    begin many times in each.
+    in it, some 100 ms without. Python's thresholds had one begin every ten seconds on a busy server.
     """
     # Not our own pages: they import the component that writes the cookie (see HTML_PAGES).
     for name in ("babel.dates", "babel.numbers", "pandas", "pyarrow", "pydeck"):

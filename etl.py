@@ -88,8 +88,8 @@ def run_load(
             status: Status = "refused" if isinstance(error, FeedRefused) else "failed"
             report = LoadReport(status, hide_password(settings.feeds[0]), str(error))
             fail_run(engine, run_id, now(), report)
-        except Exception as error:
-            # Whatever went wrong, the attempt has an end, unless its row can't be written either (disk full).
+        except Exception as error:  # whatever went wrong, the attempt has an end
+            # Unless its row can't be written either (disk full).
             report = LoadReport("failed", hide_password(settings.feeds[0]), f"{type(error).__name__} while storing")
             with suppress(SQLAlchemyError):
                 fail_run(engine, run_id, now(), report)

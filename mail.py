@@ -95,8 +95,7 @@ class Mailer:
             self._wake.clear()
             try:
                 send_due(self._engine, self._settings)
-            except Exception:
-                # The worker must outlive a database or a disk that is away for a while; nothing is lost.
+            except Exception:  # the worker must outlive a database or a disk that is away for a while; nothing is lost
                 logger.exception("mailer status=failed")
             self._wake.wait(POLL_SECONDS)
 

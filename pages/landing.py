@@ -146,7 +146,7 @@ def show_national(figures: dict[int, NationalFigure]) -> None:
         st.info(_("No fresh price is known yet."))
         return
     known = [(FUEL_NAMES[fuel_id], figures[fuel_id]) for fuel_id in FUELS if fuel_id in figures]
-    # One element; a card for each fuel took a third of the time of a search.
+    # One element: cards of four for each fuel were a third of all that a search sends.
     show_table(
         {
             _("Fuel"): [f"**{name}**" for name, _figure in known],
