@@ -136,7 +136,7 @@ def _write_number(number: float | Decimal, pattern: str | None, locale: str) -> 
 def _write_age(minutes: int, locale: str) -> str:
     age = timedelta(minutes=-minutes)
     text = format_timedelta(age, granularity="minute", threshold=1.2, add_direction=True, locale=locale)
-    return re.sub(r"(\d) ", "\\1\u00a0", text)
+    return text.replace(" ", "\u00a0")  # so that a table breaks before it
 
 
 def _get_locale() -> str:

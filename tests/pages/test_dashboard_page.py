@@ -89,14 +89,14 @@ def test_a_driver_s_home_shows_the_own_stations_cheapest_first(app: Country, log
     prices, *_ = list_tables(at)
     # The dearest is 1; the median of 1800, 1750 and 1740 is 1750. Old and sold-out ones are compared with nothing.
     assert [(price.replace("\u00a0", " "), station) for price, station, _ in prices] == [
-        ("€1.750\n−5.0 c vs max\n±0.0 c vs median", "Guéret, 2 Rue de la Gare\n8\u00a0days ago"),
-        ("€1.800\n±0.0 c vs max\n+5.0 c vs median", "Guéret, 1 Rue de la Gare\n6\u00a0hours ago"),
-        ("€1.740\n−6.0 c vs max\n−1.0 c vs median", "Guéret, 4 Rue de la Gare\n2\u00a0days ago\nclosed now"),
-        ("€1.730", "Guéret, 5 Rue de la Gare\n2\u00a0days ago\nout of stock since 8 March 2026"),
-        ("€1.700", "Guéret, 3 Rue de la Gare\n1\u00a0month ago\nold price"),
+        ("€1.750\n−5.0 c vs max\n±0.0 c vs median", "Guéret, 2 Rue de la Gare\n8\u00a0days\u00a0ago"),
+        ("€1.800\n±0.0 c vs max\n+5.0 c vs median", "Guéret, 1 Rue de la Gare\n6\u00a0hours\u00a0ago"),
+        ("€1.740\n−6.0 c vs max\n−1.0 c vs median", "Guéret, 4 Rue de la Gare\n2\u00a0days\u00a0ago\nclosed now"),
+        ("€1.730", "Guéret, 5 Rue de la Gare\n2\u00a0days\u00a0ago\nout of stock since 8 March 2026"),
+        ("€1.700", "Guéret, 3 Rue de la Gare\n1\u00a0month\u00a0ago\nold price"),
     ]
     cells = at.main.table[0].value
-    assert ":orange[:material/schedule: 8\u00a0days ago]" in cells.iloc[0, 1]  # marked from seven days on
+    assert ":orange[:material/schedule: 8\u00a0days\u00a0ago]" in cells.iloc[0, 1]  # marked from seven days on
     assert ":orange[" not in cells.iloc[1, 1]
     assert cells.iloc[0, 0].startswith("**€1.750**")
     assert "](/station?id=2&lang=EN)" in cells.iloc[0, 1]
@@ -125,8 +125,8 @@ def test_a_brand_stands_beside_the_town_as_text(app: Country, log_in: LogIn) -> 
             connection.execute(insert(StationBrand).values(station_id=station_id, brand=brand, brand_key="", name=""))
     at = visit(session_id=log_in(1, 2, name="Home"))
     assert [station for _, station, _ in list_tables(at)[0]] == [
-        "Home\nEsso · Guéret · 8\u00a0days ago",
-        f"Home\n{HOSTILE} · Guéret · 6\u00a0hours ago",
+        "Home\nEsso · Guéret · 8\u00a0days\u00a0ago",
+        f"Home\n{HOSTILE} · Guéret · 6\u00a0hours\u00a0ago",
     ]
     with begin_writing(app.engine) as connection:
         connection.execute(delete(StationBrand))
@@ -171,9 +171,9 @@ def test_a_detour_is_reckoned_from_the_place_in_the_address(app: Country, log_in
     at = visit(session_id=log_in(1, 2, 3, 4, 5), near=f"{CENTRE[0]},{CENTRE[1]}")
     _, _, detours = list_tables(at)
     assert detours == [
-        ("+€1.12", "Guéret, 2 Rue de la Gare\n5.2\u00a0km · €1.750 · 8\u00a0days ago", "10\u00a0km"),
-        ("nearest", "Guéret, 1 Rue de la Gare\n1.3\u00a0km · €1.800 · 6\u00a0hours ago", "–"),
-        ("+€1.82", "Guéret, 4 Rue de la Gare\n3.9\u00a0km · €1.740 · 2\u00a0days ago\nclosed now", "12\u00a0km"),
+        ("+€1.12", "Guéret, 2 Rue de la Gare\n5.2\u00a0km · €1.750 · 8\u00a0days\u00a0ago", "10\u00a0km"),
+        ("nearest", "Guéret, 1 Rue de la Gare\n1.3\u00a0km · €1.800 · 6\u00a0hours\u00a0ago", "–"),
+        ("+€1.82", "Guéret, 4 Rue de la Gare\n3.9\u00a0km · €1.740 · 2\u00a0days\u00a0ago\nclosed now", "12\u00a0km"),
     ]
     (assumed,) = [text for text in list_sentences(at) if "as the crow flies" in text]
     assert assumed == (
@@ -501,4 +501,4 @@ def test_a_driver_s_page_speaks_one_language(app: Country, log_in: LogIn, langua
     if language == "fr":
         price, station, _ = list_tables(at)[1][0]
         assert price.replace("\u00a0", " ") == "1,750 €\n−5,0 c / max\n±0,0 c / médiane"
-        assert station == "Guéret, 2 Rue de la Gare\nil y a 8\u00a0jours"
+        assert station == "Guéret, 2 Rue de la Gare\nil\u00a0y\u00a0a\u00a08\u00a0jours"

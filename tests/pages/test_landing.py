@@ -311,7 +311,7 @@ def test_a_feed_of_another_time_says_so_and_counts_ages_from_its_newest_report(
         (box,) = at.main.warning
         assert box.proto.title == "These prices are not of today"
         assert box.value == ("The newest report in them is of 22 November 2023 at 09:20. Ages are counted from then.")
-        assert all("3\u00a0hours ago" in station for _, station, _ in list_rows(at))
+        assert all("3\u00a0hours\u00a0ago" in station for _, station, _ in list_rows(at))
 
 
 def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> None:
@@ -482,7 +482,7 @@ def test_the_page_tells_when_prices_were_loaded_and_their_newest_report(
     assert at.main.caption[-1].value.startswith("Last load: ")
     assert at.main.caption[-1].value.endswith(" (Paris time)")
     foot = [read(text) for text in list_texts(at)]
-    age = r"(just now|\d+\u00a0minutes? ago)"
+    age = r"(just now|\d+\u00a0minutes?\u00a0ago)"
     assert any(re.fullmatch(f"Prices loaded {age}, newest report {age}.", text) for text in foot)
 
 

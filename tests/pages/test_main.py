@@ -37,7 +37,7 @@ def test_every_page_names_language_age_of_the_prices_source_and_version(app: Cou
     at = visit(page)
     assert at.get_by_key("lang").value == "en"
     texts = list_texts(at)
-    some = r"(just now|\d+\u00a0minutes? ago)"
+    some = r"(just now|\d+\u00a0minutes?\u00a0ago)"
     age = re.compile(f":material/schedule: Prices loaded {some}, newest report {some}\\.")
     assert any(age.fullmatch(text) for text in texts)
     (foot,) = [text for text in texts if "[Official prices](https://www.prix-carburants.gouv.fr/)" in text]

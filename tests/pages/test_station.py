@@ -108,9 +108,9 @@ def test_a_station_is_shown_with_all_that_the_feed_says_of_it(app: Country) -> N
     assert "Card automat day and night" in texts
     assert list_subheaders(at) == ["Prices", "Opening hours", "Services"]
     assert list_rows(at) == [
-        ("Gazole", "€1.790", "3\u00a0hours ago"),
-        ("E10", "€1.810", "1\u00a0month ago\nold price"),
-        ("SP98", "€0.400", "2\u00a0days ago\nimplausible price"),
+        ("Gazole", "€1.790", "3\u00a0hours\u00a0ago"),
+        ("E10", "€1.810", "1\u00a0month\u00a0ago\nold price"),
+        ("SP98", "€0.400", "2\u00a0days\u00a0ago\nimplausible price"),
     ]
     prices = at.main.table[0].value["Price"]
     assert prices[0] == "**€1.790**"  # only what can be compared stands out
@@ -225,7 +225,7 @@ def test_stock_outs_say_since_when_and_whether_for_good(app: Country) -> None:
     )
     at = open_station()
     assert list_rows(at) == [
-        ("Gazole", "€1.790", "3\u00a0hours ago\nout of stock since 2 March 2026, temporarily"),
+        ("Gazole", "€1.790", "3\u00a0hours\u00a0ago\nout of stock since 2 March 2026, temporarily"),
         ("SP95", "–", "no longer sold since 2 March 2026"),
         ("E85", "–", "out of stock"),
         ("GPLc", "–", "no longer sold"),

@@ -84,21 +84,22 @@ def test_a_count_groups_its_thousands() -> None:
 
 def test_an_age_is_told_in_the_largest_unit_and_a_clock_ahead_is_just_now() -> None:
     ages = {
-        timedelta(hours=3): (f"il y a 3{NO_BREAK}heures", f"3{NO_BREAK}hours ago"),
-        timedelta(minutes=1): (f"il y a 1{NO_BREAK}minute", f"1{NO_BREAK}minute ago"),
-        timedelta(minutes=59): (f"il y a 59{NO_BREAK}minutes", f"59{NO_BREAK}minutes ago"),
-        timedelta(minutes=75): (f"il y a 1{NO_BREAK}heure", f"1{NO_BREAK}hour ago"),
-        timedelta(days=2): (f"il y a 2{NO_BREAK}jours", f"2{NO_BREAK}days ago"),
-        timedelta(days=21): (f"il y a 3{NO_BREAK}semaines", f"3{NO_BREAK}weeks ago"),
-        timedelta(days=450): (f"il y a 1{NO_BREAK}an", f"1{NO_BREAK}year ago"),
+        timedelta(hours=3): ("il y a 3 heures", "3 hours ago"),
+        timedelta(minutes=1): ("il y a 1 minute", "1 minute ago"),
+        timedelta(minutes=59): ("il y a 59 minutes", "59 minutes ago"),
+        timedelta(minutes=75): ("il y a 1 heure", "1 hour ago"),
+        timedelta(days=2): ("il y a 2 jours", "2 days ago"),
+        timedelta(days=21): ("il y a 3 semaines", "3 weeks ago"),
+        timedelta(days=450): ("il y a 1 an", "1 year ago"),
         timedelta(seconds=59): ("à l'instant", "just now"),
         timedelta(0): ("à l'instant", "just now"),
         timedelta(minutes=-5): ("à l'instant", "just now"),
         timedelta(hours=-23): ("à l'instant", "just now"),
     }
     calls = [(NOW - age, NOW) for age in ages]
-    assert call("fr", "format_age", *calls) == [french for french, _ in ages.values()]
-    assert call("en", "format_age", *calls) == [english for _, english in ages.values()]
+    for language, texts in zip(("fr", "en"), zip(*ages.values(), strict=True), strict=True):
+        ages_told = [text.replace(" ", NO_BREAK) if any(map(str.isdigit, text)) else text for text in texts]
+        assert call(language, "format_age", *calls) == ages_told
 
 
 def test_a_day_and_an_instant_are_those_of_paris() -> None:
