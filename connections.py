@@ -14,6 +14,7 @@ class SendAtOnce:
 
     asyncio does so by itself for a socket of its own making. Streamlit makes the socket and names no protocol, which
     asyncio then takes for another than TCP: each rerun waited 40 ms, until the browser acknowledged its beginning.
+    uvloop needs no such help; Windows has none.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Literal
 
 import pytest
 import uvicorn
@@ -16,21 +18,8 @@ from websockets.sync.client import connect
 
 from connections import SendAtOnce
 
-
-class Listener(socket.socket):
-    """A listening socket that keeps what it accepted; made as Streamlit's, with no protocol named."""
-
-    def __init__(self) -> None:
-        super().__init__(socket.AF_INET)
-        self.accepted: list[socket.socket] = []
-        self.bind(("127.0.0.1", 0))
-        self.listen()
-        self.setblocking(False)
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        connection, address = super().accept()
-        self.accepted.append(connection)
-        return connection, address
+Loop = Literal["asyncio", "uvloop"]
+NO_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,13 +34,17 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def serve(app: ASGIApp) -> Iterator[Listener]:
-    with closing(Listener()) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", ws="websockets-sansio"))
+def serve(app: ASGIApp, loop: Loop) -> Iterator[int]:
+    """Serve on a socket that names no protocol, as Streamlit's; give the port."""
+    with closing(socket.socket(socket.AF_INET)) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(app, lifespan="off", log_level="error", ws="websockets-sansio", loop=loop)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield listener
+            yield listener.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join()
@@ -68,14 +61,22 @@ def ask(port: int, kind: str) -> str:
         return connection.getresponse().read().decode()
 
 
+def read_no_delay(receive: Receive) -> int:
+    """Ask the system how the connection is set, whatever the loop says of it."""
+    transport = receive.__self__.transport  # type: ignore[attr-defined]  # a method of uvicorn's protocol
+    with closing(socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))) as connection:
+        return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("loop", [pytest.param("uvloop", marks=NO_WINDOWS), "asyncio"])
 @pytest.mark.parametrize("kind", ["websocket", "http"])
-def test_no_small_packet_waits_for_an_acknowledgement(kind: str) -> None:
+def test_no_small_packet_waits_for_an_acknowledgement(kind: str, loop: Loop) -> None:
     delays: list[int] = []
 
     async def look(scope: Scope, receive: Receive, send: Send) -> None:
-        delays.append(listener.accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        delays.append(read_no_delay(receive))
         await answer(scope, receive, send)
 
-    with serve(SendAtOnce(look)) as listener:
-        assert ask(listener.getsockname()[1], kind) == "here"
+    with serve(SendAtOnce(look), loop) as port:
+        assert ask(port, kind) == "here"
     assert delays == [1]
