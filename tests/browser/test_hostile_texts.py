@@ -24,7 +24,7 @@ def expect_only_text(page: Page) -> None:
 def test_hostile_texts_are_shown_as_they_are(app: App, visit: Open) -> None:
     seen = visit(app, "/?q=36100")
     page = seen.page
-    expect(page.get_by_test_id("stTable").locator("tbody tr")).to_have_count(len(HOSTILE))
+    expect(get_table(page).locator("tbody tr")).to_have_count(len(HOSTILE))
     settle(page)
     links = get_table(page).locator('a[href^="/station"]')
     assert [read(text) for text in links.all_inner_texts()] == [station.address for station in HOSTILE]
