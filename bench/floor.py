@@ -24,8 +24,32 @@ PARIS = ZoneInfo("Europe/Paris")
 Row = tuple[Any, ...]
 
 
+# Of each table that a feed fills, the columns in the order in which the rows below have their values.
+COLUMNS = {
+    "services": ("id", "name"),
+    "stations": (
+        "id",
+        "latitude",
+        "longitude",
+        "address",
+        "town",
+        "zip_code",
+        "town_key",
+        "address_key",
+        "is_motorway",
+        "has_automat",
+        "opening_hours",
+        "services",
+        "left_feed_at",
+        "fingerprint",
+    ),
+    "prices": ("station_id", "gastype_id", "price", "updated_at"),
+    "stock_outs": ("station_id", "gastype_id", "began_at", "is_permanent"),
+}
+
+
 class Rows(NamedTuple):
-    """All rows of a feed, values in the order of the tables' columns."""
+    """All rows of a feed, each a tuple of values in the order of `COLUMNS`."""
 
     services: list[Row]
     stations: list[Row]
@@ -83,6 +107,7 @@ def build_rows(archive: Path) -> Rows:
                 town,
                 pdv.get("cp", ""),
                 town.lower(),
+                address.lower(),
                 pdv.get("pop", "") == "A",
                 has_automat,
                 hours,
@@ -108,9 +133,10 @@ def insert_rows(connection: sqlite3.Connection, rows: Rows) -> None:
     """Insert all rows in one transaction."""
     with connection:
         for table, values in rows._asdict().items():
-            if values:
-                places = ",".join("?" * len(values[0]))
-                connection.executemany(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608 - our own names
+            columns = COLUMNS[table]
+            places = ",".join("?" * len(columns))
+            statement = f"INSERT INTO {table} ({','.join(columns)}) VALUES ({places})"  # noqa: S608 - our own names
+            connection.executemany(statement, values)
 
 
 def _iterate_stations(archive: Path) -> Iterator[etree._Element]:

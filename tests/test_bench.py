@@ -5,20 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import FIRST_ID, MakeFeed
 from own_loop import run_in_own_loop
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
+from bench import floor
 from bench.api import CLIENTS, list_paths, read_at_full_speed, read_paced
 from bench.drivers import PASSWORD, add_drivers, make_cookie
 from bench.scale import count_writes
 from bench.server import Server, run_server
 from bench.soak import Notes, Plan, hold_session, list_choices
 from bench.visitor import VisitFailed, Visitor, open_visit
+from db import open_engine, prepare_database
 from etl import run_load
-from models import User
+from models import Base, User
 from settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -90,6 +93,21 @@ def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engin
     assert notes.actions
     assert server.read_cpu_seconds() > 0
     assert server.read_megabytes() > 50
+
+
+def test_the_floor_fills_every_column_of_the_tables(make_feed: MakeFeed, tmp_path: Path) -> None:
+    database = tmp_path / "floor.sqlite3"
+    engine = open_engine(f"sqlite:///{database}")
+    prepare_database(engine)
+    rows = floor.build_rows(make_feed())
+    with floor.open_tables(database) as tables:
+        floor.insert_rows(tables, rows)
+    with engine.connect() as connection:
+        for name, built in rows._asdict().items():
+            table = Base.metadata.tables[name]
+            assert set(floor.COLUMNS[name]) == set(table.columns.keys())
+            assert connection.execute(select(func.count()).select_from(table)).scalar() == len(built) > 0
+    engine.dispose()
 
 
 def test_the_readers_of_the_api_are_answered(server: Server, engine: Engine) -> None:
