@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,17 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# The feed's own ids of the fuels: "Prix des carburants en France", data.economie.gouv.fr.
-FUEL_NAMES = {1: "Gazole", 2: "SP95", 3: "E85", 4: "GPLc", 5: "E10", 6: "SP98"}
+# The feed's own ids of the fuels ("Prix des carburants en France", data.economie.gouv.fr), the most sold first: the
+# order in which people are shown them.
+FUEL_NAMES = {5: "E10", 1: "Gazole", 6: "SP98", 2: "SP95", 3: "E85", 4: "GPLc"}
 
 _LONG_WORDS = {"st": "saint", "ste": "sainte"}
+
+
+def sort_fuels(fuel_ids: Iterable[int]) -> tuple[int, ...]:
+    """Return these fuels, each once and none that is unknown, in the order in which people are shown them."""
+    asked = set(fuel_ids)
+    return tuple(fuel_id for fuel_id in FUEL_NAMES if fuel_id in asked)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -18,7 +18,7 @@ from accounts.registration import set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
 from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
-from models import FUEL_NAMES, Credential, FollowedGasType, User
+from models import Credential, FollowedGasType, User, sort_fuels
 from settings import Settings
 from translations import LANGUAGES
 
@@ -48,18 +48,14 @@ def get_profile(connection: Connection, user_id: int) -> Profile:
     row = connection.execute(select(User.__table__).where(User.id == user_id)).first()
     if row is None:
         raise DriverUnknown
-    fuels = connection.execute(
-        select(FollowedGasType.gastype_id)
-        .where(FollowedGasType.user_id == user_id)
-        .order_by(FollowedGasType.gastype_id)
-    ).scalars()
+    fuels = connection.scalars(select(FollowedGasType.gastype_id).where(FollowedGasType.user_id == user_id))
     return Profile(
         row.id,
         row.username,
         row.email,
         row.name,
         row.language,
-        tuple(fuels),
+        sort_fuels(fuels),
         row.litres_per_100km,
         row.km_per_year,
         row.tank_litres,
@@ -95,7 +91,7 @@ def change_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -
     # Locked where a database has such locks, so that no tab of the driver changes or deletes it in between.
     if connection.execute(select(User.id).where(User.id == user_id).with_for_update()).first() is None:
         raise DriverUnknown
-    set_fuels(connection, user_id, tuple(fuel_id for fuel_id in fuels if fuel_id in FUEL_NAMES))
+    set_fuels(connection, user_id, sort_fuels(fuels))
 
 
 def change_vehicle(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select, true
 
-from models import GasType, Price, Station, StockOut
+from models import FUEL_NAMES, GasType, Price, Station, StockOut
 from prices.figures import NationalFigure, Standing, judge_price
 
 
@@ -30,7 +30,7 @@ class FuelRow:
 def list_fuel_prices(
     connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
 ) -> dict[int, tuple[FuelRow, ...]]:
-    """Return every fuel that each of the stations sells or has run out of, in the order of the fuels' ids."""
+    """Return every fuel that each of the stations sells or has run out of, the most sold fuel first."""
     found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
     if not found:
         return {}
@@ -48,13 +48,14 @@ def list_fuel_prices(
                 out_since=row.began_at,
             )
         )
-    return {station_id: tuple(rows) for station_id, rows in found.items()}
+    order = list(FUEL_NAMES)
+    return {id_: tuple(sorted(rows, key=lambda row: order.index(row.fuel_id))) for id_, rows in found.items()}
 
 
 def list_station_prices(
     connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
 ) -> tuple[FuelRow, ...]:
-    """Return every fuel that a station sells or has run out of, in the order of the fuels' ids."""
+    """Return every fuel that a station sells or has run out of, the most sold fuel first."""
     return list_fuel_prices(connection, figures, [station_id])[station_id]
 
 
@@ -78,5 +79,4 @@ def _select_fuel_prices() -> Select[*tuple[Any, ...]]:
             Station.id.in_(bindparam("station_ids", expanding=True)),
             or_(Price.price.is_not(None), StockOut.station_id.is_not(None)),
         )
-        .order_by(GasType.id)
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from accounts.profile import KM_PER_YEAR, LITRES_PER_100KM, TANK_LITRES
 from accounts.registration import DEFAULT_FUELS
 from errors import FavouriteError, PlaceUnknown
-from models import FUEL_NAMES
+from models import FUEL_NAMES, sort_fuels
 from prices.figures import list_national_figures
 from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
@@ -36,20 +36,20 @@ def choose_fuels() -> tuple[int, ...]:
         _("Fuels"),
         list(FUEL_NAMES),
         selection_mode="multi",
-        default=sorted(DEFAULT_FUELS),
+        default=sort_fuels(DEFAULT_FUELS),
         format_func=FUEL_NAMES.__getitem__,
         key=FUELS_KEY,
         bind="query-params",
         wrap=True,
     )
-    fuels = tuple(sorted(chosen))
+    fuels = sort_fuels(chosen)
     st.session_state["tried_fuels"] = fuels
     return fuels
 
 
 def get_tried_fuels() -> tuple[int, ...]:
     """Return the fuels of this visitor, to begin an account with."""
-    return tuple(st.session_state.get("tried_fuels") or sorted(DEFAULT_FUELS))
+    return tuple(st.session_state.get("tried_fuels") or sort_fuels(DEFAULT_FUELS))
 
 
 def get_tried_vehicle() -> Vehicle:
@@ -107,7 +107,7 @@ def _keep_vehicle() -> None:
 
 
 def _take_example(own: StationList) -> None:
-    fuel_id = get_tried_fuels()[-1]
+    fuel_id = get_tried_fuels()[0]
     with open_reading() as connection:
         figure = list_national_figures(connection).get(fuel_id)
         for town in EXAMPLES:

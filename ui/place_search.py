@@ -15,7 +15,7 @@ from ui.near_me import Position, show_near_me, word_refusal
 from ui.reading import open_reading
 from ui.texts import _
 
-FUELS = (5, 1, 6, 2, 3, 4)  # the most sold first
+FUELS = tuple(FUEL_NAMES)
 RADII_KM = (2, 5, 10, 20, 50)
 RADIUS_KM = 10
 EXAMPLES = ("Paris", "Lyon", "Marseille", "Toulouse", "Nantes", "Strasbourg")

@@ -98,7 +98,7 @@ def test_without_a_fuel_the_nearest_comes_first_with_all_its_prices(client: Clie
     answer = client.get(f"/api/v1/stations?{NEAR}")
     assert list_ids(answer) == [2, 1, 3, 4]
     assert answer.json["median_eur"] is None
-    assert [price["fuel"] for price in answer.json["stations"][1]["prices"]] == ["Gazole", "E85", "E10"]
+    assert [price["fuel"] for price in answer.json["stations"][1]["prices"]] == ["E10", "Gazole", "E85"]
 
 
 def test_the_radius_and_the_limit_bound_the_answer(client: Client) -> None:
@@ -130,7 +130,7 @@ def test_one_station_has_all_that_is_known_of_it(client: Client, engine: Engine)
 
 def test_the_fuels_have_what_they_cost_in_the_country(client: Client) -> None:
     fuels = {fuel["name"]: fuel for fuel in client.get("/api/v1/fuels").json["fuels"]}
-    assert list(fuels) == ["Gazole", "SP95", "E85", "GPLc", "E10", "SP98"]
+    assert list(fuels) == ["E10", "Gazole", "SP98", "SP95", "E85", "GPLc"]
     assert fuels["E10"] == {
         "id": E10,
         "name": "E10",
@@ -213,7 +213,7 @@ def read_problem(answer: Heard, status: int) -> dict[str, object]:
         (f"{NEAR}&radius_km=50.1", {"radius_km": "must be a number of kilometres from 0.1 to 50"}),
         (f"{NEAR}&radius_km=nan", {"radius_km": "must be"}),
         (f"{NEAR}&radius_km=0", {"radius_km": "must be"}),
-        (f"{NEAR}&fuel=5", {"fuel": "must be one of Gazole, SP95, E85, GPLc, E10, SP98"}),
+        (f"{NEAR}&fuel=5", {"fuel": "must be one of E10, Gazole, SP98, SP95, E85, GPLc"}),
         (f"{NEAR}&limit=101", {"limit": "must be a whole number from 1 to 100"}),
         (f"{NEAR}&limit=1.0", {"limit": "must be"}),
         (f"{NEAR}&{NEAR}", {"near": "was given more than once"}),

@@ -134,13 +134,13 @@ def test_a_brand_stands_beside_the_town_as_text(app: Country, log_in: LogIn) -> 
 
 def test_each_fuel_has_a_block_and_one_that_nobody_sells_says_so(app: Country, log_in: LogIn) -> None:
     at = visit(session_id=log_in(1, 2, fuels=(E10, GAZOLE, 3)))
-    assert [heading.value for heading in at.main.subheader][:3] == ["Gazole", "E85", "E10"]
+    assert [heading.value for heading in at.main.subheader][:3] == ["E10", "Gazole", "E85"]
     assert "None of your stations sells E85." in list_sentences(at)
-    gazole, e10, savings = list_tables(at)
+    e10, gazole, savings = list_tables(at)
     assert [price for price, *_ in gazole] == ["€1.700\n±0.0\u00a0c\u00a0vs\u00a0median"]  # alone, there is no max
     assert len(e10) == 2
     # 650 x (1.775 - 1.750) = 16.25; the median nearby is 1750 itself. Gazole: one station, the median its own.
-    assert savings == [("Gazole", "add a second station to compare", "€0"), ("E10", "€16", "€0")]
+    assert savings == [("E10", "€16", "€0"), ("Gazole", "add a second station to compare", "€0")]
 
 
 def test_savings_take_the_driver_s_own_figures_and_show_their_formula(app: Country, log_in: LogIn) -> None:
@@ -336,14 +336,14 @@ def test_stations_in_the_address_that_are_not_known_are_told(
 
 def test_the_fuels_of_a_visitor_stay_for_the_session(app: Country) -> None:
     at = visit("dashboard", keep="1,2")
-    assert [heading.value for heading in at.main.subheader][:3] == ["Gazole", "SP95", "E10"]
+    assert [heading.value for heading in at.main.subheader][:3] == ["E10", "Gazole", "SP95"]
     run(at.get_by_key("fuels").set_value([GAZOLE]))
     run(at.get_by_key("fuels").set_value([GAZOLE, E10]))
-    assert [heading.value for heading in at.main.subheader][:2] == ["Gazole", "E10"]
+    assert [heading.value for heading in at.main.subheader][:2] == ["E10", "Gazole"]
     at.switch_page(str(ROOT / "pages" / "about.py"))
     run(at)
     at.switch_page(str(ROOT / "pages" / "dashboard.py"))
-    assert [heading.value for heading in run(at).main.subheader][:2] == ["Gazole", "E10"]
+    assert [heading.value for heading in run(at).main.subheader][:2] == ["E10", "Gazole"]
     run(at.get_by_key("fuels").set_value([]))
     assert "Choose a fuel above to see its prices." in list_sentences(at)
 
@@ -499,6 +499,6 @@ def test_a_driver_s_page_speaks_one_language(app: Country, log_in: LogIn, langua
     at = visit(session_id=session_id, near=f"{CENTRE[0]},{CENTRE[1]}")
     assert find_other_language(list_texts(at), language) == []
     if language == "fr":
-        price, station, _ = list_tables(at)[1][0]
+        price, station, _ = list_tables(at)[0][0]
         assert price.replace("\u00a0", " ") == "1,750 €\n−5,0 c / max\n±0,0 c / médiane"
         assert station == "Guéret, 2 Rue de la Gare\nil\u00a0y\u00a0a\u00a08\u00a0jours"

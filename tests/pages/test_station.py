@@ -29,7 +29,7 @@ from streamlit.testing.v1 import AppTest
 import etl
 from db import begin_writing
 from feed.generator import FeedRecipe, write_feed
-from models import FUEL_NAMES, FeedState, FuelFigure, Price, Service, Station, StationBrand, StockOut
+from models import FUEL_NAMES, FeedState, FuelFigure, Price, Service, Station, StationBrand, StockOut, sort_fuels
 from settings import ROOT, Settings
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -108,13 +108,13 @@ def test_a_station_is_shown_with_all_that_the_feed_says_of_it(app: Country) -> N
     assert "Card automat day and night" in texts
     assert list_subheaders(at) == ["Prices", "Opening hours", "Services"]
     assert list_rows(at) == [
-        ("Gazole", "€1.790", "3\u00a0hours\u00a0ago"),
         ("E10", "€1.810", "1\u00a0month\u00a0ago\nold price"),
+        ("Gazole", "€1.790", "3\u00a0hours\u00a0ago"),
         ("SP98", "€0.400", "2\u00a0days\u00a0ago\nimplausible price"),
     ]
     prices = at.main.table[0].value["Price"]
-    assert prices[0] == "**€1.790**"  # only what can be compared stands out
-    assert prices[1] == ":gray[€1.810]"
+    assert prices[0] == ":gray[€1.810]"
+    assert prices[1] == "**€1.790**"  # only what can be compared stands out
     week = [tuple(read(cell) for cell in row) for row in at.main.table[1].value.itertuples(index=False)]
     assert week == [
         ("Monday", "06:00 – 22:00"),
@@ -142,7 +142,7 @@ def test_a_station_of_the_feed_shows_its_own_prices(app: Country) -> None:
     at = visit("station", id=str(station.id))
     assert read(at.title[0].value) == station.address
     assert [row[:2] for row in list_rows(at)] == [
-        (FUEL_NAMES[fuel_id], write_price(station.prices[fuel_id][0])) for fuel_id in sorted(station.prices)
+        (FUEL_NAMES[fuel_id], write_price(station.prices[fuel_id][0])) for fuel_id in sort_fuels(station.prices)
     ]
 
 

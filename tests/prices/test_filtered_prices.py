@@ -171,7 +171,7 @@ def test_all_fuels_of_some_stations_are_read_at_once(engine: Engine) -> None:
         id_: [(row.fuel_id, row.price_milli_eur, row.standing, row.is_out) for row in found]
         for id_, found in rows.items()
     } == {
-        1: [(GAZOLE, 1600, "old", False), (E10, 1790, "fresh", False)],
+        1: [(E10, 1790, "fresh", False), (GAZOLE, 1600, "old", False)],
         2: [(E10, None, None, True)],
         9: [],
     }

@@ -270,11 +270,11 @@ def test_a_station_lists_what_it_sells_and_has_run_out_of_by_fuel(engine: Engine
         nothing = list_station_prices(connection, 3, figures)
     out_since = NOW - timedelta(days=2)
     assert rows == (
+        FuelRow(E10, 1750, NOW - timedelta(days=1), "fresh", False, False, None),
         FuelRow(GAZOLE, 1850, NOW - timedelta(days=45), "old", True, False, out_since),
+        FuelRow(sp98, 450, NOW - timedelta(days=1), "old", False, False, None),
         FuelRow(sp95, None, None, None, True, True, out_since),
         FuelRow(E85, 910, NOW - timedelta(days=45), "fresh", False, False, None),
         FuelRow(gplc, None, None, None, True, False, None),
-        FuelRow(E10, 1750, NOW - timedelta(days=1), "fresh", False, False, None),
-        FuelRow(sp98, 450, NOW - timedelta(days=1), "old", False, False, None),
     )
     assert nothing == ()
