@@ -15,9 +15,10 @@ from prices.nearby import NearbyPrices, PriceRow, list_price_rows
 from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place
+from ui.favourite_changes import open_station, read_favourites
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
-from ui.own_stations import open_station, read_favourites, show_own_stations
+from ui.own_stations import show_own_stations
 from ui.place_search import (
     get_query,
     get_radius_km,

@@ -12,9 +12,10 @@ from prices.fuels import list_station_prices
 from stations.details import get_station
 from ui.access import PAGES
 from ui.authentication import get_driver
+from ui.favourite_changes import read_favourites
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
-from ui.own_stations import read_favourites, show_add_form
+from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_map import show_place_map

@@ -14,9 +14,10 @@ from prices.fuels import FuelRow, list_station_prices
 from stations.details import StationDetails, get_station
 from stations.favourites import Favourite
 from ui.access import PAGES
+from ui.favourite_changes import SHOWN_KEY, close_station
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from
-from ui.own_stations import SHOWN_KEY, close_station, show_add_form
+from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_view import describe_place, read_station_id, show_hours, show_opening, show_prices, show_services
