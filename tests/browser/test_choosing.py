@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.app_process import App
 from browser.catalogue import find_foreign, read_page, translate
 from browser.feeds import EAST, GUERET, WEST
-from browser.mail_server import add_driver, expect_cookie, log_in
+from browser.mail_server import PASSWORD, add_driver, expect_cookie, expect_title, fill_in, log_in
 from browser.maps import click_on_map, get_map, point_at
 from browser.test_accessibility import find_violations
 from browser.test_looks import expect_sound_layout
-from browser.visit import Look, Open, Visit, expect_query, get_main, get_pill, settle
+from browser.visit import Look, Open, Visit, expect_query, get_main, get_pill, get_table, search, settle
 
 SEARCH = "/choose?q=gueret&radius=2"
 NAME = "Sur le chemin du travail, [x](y) *, à gauche après le rond-point"[:60]
@@ -110,3 +112,51 @@ def test_a_station_is_chosen_on_the_map_and_kept(app: App, visit: Open, shape: L
     else:
         expect_query(page, keep=f"{WEST.id},{EAST.id}")
     expect(get_map(page)).to_be_visible()
+
+
+def go_to(page: Page, link: str, title: str, language: str) -> None:
+    """Follow a link of the page to the page of that title."""
+    settle(page)
+    get_main(page).get_by_role("link", name=translate(link, language)).first.click()
+    expect_title(page, title, language)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [Look(390, "light", "fr"), Look(390, "dark", "en"), Look(1280, "dark", "fr"), Look(1280, "light", "en")],
+    ids=str,
+)
+def test_from_opening_an_account_to_undoing_a_removal(app: App, visit: Open, shape: Look) -> None:
+    language, username = shape.language, f"walker.{shape}"
+    seen = visit(app, "/register", shape)
+    page = seen.page
+    fill_in(page, language, username=username, name="Ada", email=f"{username}@mailbox.org", password=PASSWORD)
+    press(page, "Open an account", language)
+    expect_title(page, "My stations", language)
+
+    go_to(page, "Choose stations", "Choose your stations", language)
+    search(page, "Guéret")
+    expect(get_main(page).get_by_role("heading", level=3, name=re.compile("E10 .* 10 km .* Guéret"))).to_be_visible()
+    settle(page)
+    click_on_map(seen, WEST, GUERET, 10)
+    press(get_dialog(page), "Add to my stations", language)
+    expect_count(page, 1, 50, language)
+    get_pill(page, f"{WEST.town}, {WEST.address}").click()
+    get_main(page).get_by_label(translate("Your name for it", language)).fill("Chez Ada")
+    press(get_main(page), "Rename", language)
+    expect(get_pill(page, "Chez Ada")).to_be_visible()
+
+    go_to(page, "See their prices", "My stations", language)
+    expect(get_table(page)).to_contain_text("Chez Ada")
+    expect(get_table(page)).to_contain_text("1,799" if language == "fr" else "1.799")
+    look(seen, "walk-kept")
+
+    go_to(page, "Choose stations", "Choose your stations", language)
+    get_pill(page, "Chez Ada").click()
+    press(get_main(page), "Remove", language)
+    expect_count(page, 0, 50, language)
+    look(seen, "walk-removed")
+    press(get_main(page), "Undo", language)
+    expect_count(page, 1, 50, language)
+    go_to(page, "See their prices", "My stations", language)
+    expect(get_table(page)).to_contain_text("Chez Ada")
