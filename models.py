@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 # order in which people are shown them.
 FUEL_NAMES = {5: "E10", 1: "Gazole", 6: "SP98", 2: "SP95", 3: "E85", 4: "GPLc"}
 
+_WORD = re.compile(r"[^\W_]+")
 _LONG_WORDS = {"st": "saint", "ste": "sainte"}
 
 
@@ -373,5 +375,5 @@ def make_town_key(town: str) -> str:
     letters = town.lower()
     if not letters.isascii():
         letters = unicodedata.normalize("NFKD", letters.replace("œ", "oe").replace("æ", "ae"))
-    words = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c)).split()
-    return " ".join(_LONG_WORDS.get(word, word) for word in words)
+        letters = "".join(c for c in letters if not unicodedata.combining(c))
+    return " ".join(_LONG_WORDS.get(word, word) for word in _WORD.findall(letters))

@@ -241,7 +241,10 @@ def _read_rows(
         if not station_ids:
             return {}
         query = query.where(table.c.station_id.in_(station_ids))
-    return {(row[0], row[1]): tuple(_write_text(value) for value in row[2:]) for row in connection.execute(query)}
+    rows = connection.execute(query)
+    if connection.dialect.name == "sqlite":  # keeps instants as that text
+        return {(row[0], row[1]): row[2:] for row in rows}
+    return {(row[0], row[1]): tuple(_write_text(value) for value in row[2:]) for row in rows}
 
 
 def _write_text(value: Any) -> Any:

@@ -87,5 +87,5 @@ def store_figures(connection: Connection) -> None:
 
 
 def _is_plausible(price: int, median: int) -> bool:
-    lowest, highest = (median * tenths for tenths in PLAUSIBLE_TENTHS)
-    return lowest <= price * 10 <= highest
+    lowest_tenths, highest_tenths = PLAUSIBLE_TENTHS
+    return median * lowest_tenths <= price * 10 <= median * highest_tenths
