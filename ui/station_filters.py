@@ -15,6 +15,7 @@ from ui.station_search import Facts, find_slot
 from ui.texts import _
 
 ADDRESS_KEY = "with"  # the ids of the services in the address: their names there would be of one language
+ADDRESS_KEYS = ("open", "automat", "stock", "roads", "motorways", ADDRESS_KEY, "brand")
 
 
 class Choice(NamedTuple):
@@ -27,8 +28,19 @@ class Choice(NamedTuple):
 def show_filters(facts: Facts, now: datetime) -> Choice:
     """Draw the filters and return what they ask for."""
     fuels = st.container(horizontal=True, gap="medium")
+    all_fuels = st.checkbox(_("All fuels"), key="all_fuels", bind="query-params")
+    with fuels:
+        show_fuel_choice(is_disabled=all_fuels)
+        show_radius_choice()
+    # Open where the address asks for one of them, and then as the visitor left it.
+    is_asked = st.session_state.setdefault("are_filters_asked", not st.query_params.keys().isdisjoint(ADDRESS_KEYS))
+    with st.expander(_("More filters"), expanded=is_asked, key="filters", icon=":material/tune:"):
+        filters = _choose_filters(facts, now)
+    return Choice(None if all_fuels else get_fuel(), filters)
+
+
+def _choose_filters(facts: Facts, now: datetime) -> StationFilters:
     with st.container(horizontal=True, gap="medium"):
-        all_fuels = st.checkbox(_("All fuels"), key="all_fuels", bind="query-params")
         is_open = st.checkbox(
             _("Open now"),
             key="open",
@@ -37,15 +49,13 @@ def show_filters(facts: Facts, now: datetime) -> Choice:
         )
         has_automat = st.checkbox(_("Card automat day and night"), key="automat", bind="query-params")
         in_stock = st.checkbox(_("In stock"), key="stock", bind="query-params")
-        on_roads = st.checkbox(_("On roads"), value=True, key="roads", bind="query-params")
-        on_motorways = st.checkbox(_("On motorways"), value=True, key="motorways", bind="query-params")
-    with fuels:
-        show_fuel_choice(is_disabled=all_fuels)
-        show_radius_choice()
+        with st.container(horizontal=True, gap="medium", width="content"):  # on one line, whatever wraps
+            on_roads = st.checkbox(_("On roads"), value=True, key="roads", bind="query-params")
+            on_motorways = st.checkbox(_("On motorways"), value=True, key="motorways", bind="query-params")
     with st.container(horizontal=True, gap="medium"):
         services = _choose_services(facts.services)
         brands = _choose_brands(facts.brands)
-    filters = StationFilters(
+    return StationFilters(
         roads=_read_roads(on_roads, on_motorways),
         open_at=find_slot(now) if is_open else None,
         has_automat=has_automat,
@@ -53,7 +63,6 @@ def show_filters(facts: Facts, now: datetime) -> Choice:
         in_stock=in_stock,
         brands=brands,
     )
-    return Choice(None if all_fuels else get_fuel(), filters)
 
 
 def _read_roads(on_roads: bool, on_motorways: bool) -> Roads:

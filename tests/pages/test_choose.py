@@ -206,6 +206,16 @@ def test_the_map_and_the_list_show_the_same_stations_in_the_same_order(app: Coun
     assert len(list_map_ids(at)) == int(at.main.caption[0].value.split()[0].rstrip(",").replace(",", ""))
 
 
+@pytest.mark.parametrize("query", [{}, {"q": "Lyon", "fuel": "Gazole", "radius": "5"}, {"open": "true"}, {"with": "1"}])
+def test_filters_are_open_where_the_address_asks_for_one(app: Country, query: dict[str, str]) -> None:
+    at = visit("choose", **query)
+    [filters] = at.main.expander
+    assert filters.proto.expanded == bool({"open", "with"} & set(query))
+    assert filters.get_by_key("motorways").value
+    run(at.get_by_key("stock").check())
+    assert at.main.expander[0].proto.expanded == filters.proto.expanded  # it is the visitor's to open and close
+
+
 def test_all_fuels_show_each_station_with_all_its_prices(app: Country) -> None:
     at = visit("choose", q="lyon", all_fuels="true")
     assert get_headings(at)[1] == "All fuels within 10 km of Lyon (Rhône)"
