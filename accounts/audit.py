@@ -47,7 +47,7 @@ class AuditedAction:
     """One row of the audit; `subject` is a username, or what else it was done to, and may be empty."""
 
     at: datetime
-    admin_name: str
+    actor: Actor
     action: str
     subject: str
 
@@ -78,8 +78,8 @@ def note_action(
 def list_actions(connection: Connection, count: int) -> list[AuditedAction]:
     """Return the last actions, the newest first."""
     rows = connection.execute(
-        select(AuditRow.at, AuditRow.admin_name, AuditRow.action, AuditRow.subject)
+        select(AuditRow.at, AuditRow.admin_id, AuditRow.admin_name, AuditRow.action, AuditRow.subject)
         .order_by(AuditRow.id.desc())
         .limit(count)
     )
-    return [AuditedAction(*row) for row in rows]
+    return [AuditedAction(row.at, Actor(row.admin_id, row.admin_name), row.action, row.subject) for row in rows]

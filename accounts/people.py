@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from accounts.codes import LIFETIME, MAX_TRIES
 from accounts.identity import make_key
-from models import Credential, CustomStation, FollowedGasType, User, VerificationCode
+from models import Credential, CustomStation, FollowedGasType, User, VerificationCode, sort_fuels
 
 MAX_FOUND = 20
 
@@ -71,12 +71,9 @@ def count_people(connection: Connection, now: datetime) -> PeopleFigures:
 
 def count_followed(connection: Connection) -> dict[int, int]:
     """Return how many drivers follow each fuel, the most followed first."""
-    rows = connection.execute(
-        select(FollowedGasType.gastype_id, func.count())
-        .group_by(FollowedGasType.gastype_id)
-        .order_by(func.count().desc(), FollowedGasType.gastype_id)
-    )
-    return dict(rows.all())
+    rows = connection.execute(select(FollowedGasType.gastype_id, func.count()).group_by(FollowedGasType.gastype_id))
+    counts = dict(rows.all())
+    return {fuel_id: counts[fuel_id] for fuel_id in sorted(sort_fuels(counts), key=lambda id_: -counts[id_])}
 
 
 def find_accounts(connection: Connection, text: str) -> list[Account]:

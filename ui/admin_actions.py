@@ -133,11 +133,15 @@ def show_audit() -> None:
     show_table(
         {
             _("When"): [format_instant(action.at) for action in actions],
-            _("Who"): [escape(action.admin_name) for action in actions],
+            _("Who"): [_name_actor(action.actor) for action in actions],
             _("What"): [_word_action(action.action, action.subject) for action in actions],
         },
         _("What admins did"),
     )
+
+
+def _name_actor(actor: Actor) -> str:
+    return _("command line") if actor.id is None else escape(actor.name)
 
 
 def _word_action(action: str, subject: str) -> str:

@@ -151,6 +151,8 @@ def test_every_callback_asks_the_row_again() -> None:
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("section", SECTIONS)
 def test_each_section_is_drawn_in_one_language(app: Settings, engine: Engine, section: str, language: str) -> None:
+    with begin_writing(engine) as connection:
+        admin.lock_account(connection, admin.COMMAND, find_id(engine, "bob"), datetime.now(UTC))
     at = open_admin(engine, section, lang=language.upper())
     assert list_titles(at) == ["Administration"]
     assert len(at.main.subheader) >= 1
