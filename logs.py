@@ -33,6 +33,7 @@ def set_up_logging(level: int = logging.INFO) -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     # A connection that was lost is told by the error of whoever used it.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 class LineFormatter(logging.Formatter):

@@ -25,6 +25,25 @@ from mail import Mailer, send_due
 from models import LoginSession, OutboxMail
 from settings import ROOT, Settings
 
+LOSE_A_CONNECTION = """
+import sqlite3
+from sqlalchemy import create_engine
+from logs import set_up_logging
+
+class Losable(sqlite3.Connection):
+    is_lost = False
+
+    def rollback(self):
+        if self.is_lost:
+            raise sqlite3.OperationalError("sending query failed: another command is already in progress")
+        super().rollback()
+
+set_up_logging()
+connection = create_engine("sqlite://", creator=lambda: sqlite3.connect(":memory:", factory=Losable)).connect()
+Losable.is_lost = True
+connection.close()
+print("gone on")
+"""
 EMAIL = "ada.lovelace@mailbox.org"
 SMTP_PASSWORD = "smtp-hunter2"
 FEED_PASSWORD = "feed-hunter2"
@@ -161,6 +180,11 @@ def test_the_background_process_does_not_tell_the_password_of_the_database(setti
 )
 def test_what_libraries_say_is_shown_without_what_is_secret(text: str, shown: str) -> None:
     assert hide_secrets(text) == shown
+
+
+def test_a_connection_that_was_lost_is_told_by_who_used_it_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", LOSE_A_CONNECTION], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("gone on\n", "")
 
 
 def test_an_event_is_one_line_whatever_is_in_it() -> None:
