@@ -61,7 +61,8 @@ def restore_driver() -> Driver | None:
         if st.session_state.pop("session_id", None) is not None:
             st.session_state["just_left"] = "ended"  # elsewhere: whoever logs out here has none by now
     elif is_new:
-        _log_in_by_cookie(str(session_id), driver)
+        st.session_state["session_id"] = str(session_id)
+        st.session_state["cookie_found"] = True
         with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
             mark_seen(get_engine(), str(session_id), now)
     st.session_state["driver"] = driver
@@ -101,15 +102,18 @@ def is_language_in_address() -> bool:
 
 def keep_language() -> None:
     """Keep the language that was just chosen as that of the driver who is logged in, if any, else in the address."""
+    language = st.session_state["lang"]
+    if language is None:  # nothing was chosen: the widget made way for another one, as when an account goes
+        return
     for key in ("profile_note", "visitor_note", "list_note", "admin_note"):  # said in the language of before
         st.session_state.pop(key, None)
     if (driver := restore_driver()) is not None:
         # Deleted at this very moment: the run that follows shows it logged out.
         with suppress(DriverUnknown), begin_change() as connection:
-            change_language(connection, driver.id, st.session_state["lang"])
+            change_language(connection, driver.id, language)
     elif not is_language_in_address():
         st.session_state["is_language_in_address"] = True
-        st.query_params["lang"] = st.session_state["lang"].upper()
+        st.query_params["lang"] = language.upper()
 
 
 def renew_cookie() -> None:
@@ -138,7 +142,18 @@ def forget_session(*, is_deleted: bool = False) -> None:
     _write_cookie_later("", timedelta(seconds=-1))
 
 
-def keep_cookie() -> None:
+def draw_cookie() -> None:
+    """Let the library log in by a cookie that was found, and write the one that is due; to be called last in a run.
+
+    Their components run the page again as soon as the browser has drawn them. What it has not drawn by then never gets
+    a value that we set in that first run: Streamlit sends such a value once.
+    """
+    if st.session_state.pop("cookie_found", False) and (driver := get_driver()) is not None:
+        _log_in_by_cookie(get_session_id(), driver)
+    _write_cookie()
+
+
+def _write_cookie() -> None:
     """Write the cookie that is due, on every rerun until the browser reports it: a rerun may overtake its component."""
     due = st.session_state.get("cookie_due")
     if due is None:
@@ -192,7 +207,6 @@ def _log_in_by_cookie(session_id: str, driver: Driver) -> None:
     account: dict[str, object] = {"name": driver.name, "email": driver.email, "roles": [driver.role], "password": "-"}
     with st.sidebar:
         _make_authenticate({session_id: account}).login("unrendered")
-    st.session_state["session_id"] = session_id
 
 
 def _make_authenticate(accounts: dict[str, dict[str, object]]) -> Authenticate:

@@ -12,7 +12,7 @@ from accounts.sessions import Driver
 from errors import CarburoamError, DriverUnknown
 from settings import ROOT
 from ui.access import PAGES, go_to, is_search, remember_page, show_left_note
-from ui.authentication import keep_cookie, restore_driver
+from ui.authentication import draw_cookie, restore_driver
 from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
@@ -48,7 +48,6 @@ def main() -> None:
     if driver is not None:
         show_driver(driver)
     show_sidebar_foot(freshness)
-    keep_cookie()
     remember_page(page.url_path)
     if (left := st.session_state.pop("just_left", None)) is not None:
         st.session_state["left_note"] = left
@@ -62,6 +61,8 @@ def main() -> None:
         if restore_driver() is not None:
             raise
         st.rerun()
+    finally:
+        draw_cookie()  # whatever ended the page: a rerun, another page, the want of an account
 
 
 def show_head() -> None:

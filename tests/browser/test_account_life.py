@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -169,6 +170,18 @@ def test_a_reload_stays_logged_in_and_never_shows_the_logged_out_page(mailing_ap
         if (logged_out_ms := times.get(translate("Log in", "fr"))) is not None:
             assert times[translate("Your profile", "fr")] - logged_out_ms < NOTICED_MS
     seen.keep_screenshot("account-reloaded")
+
+
+def test_fields_show_what_is_kept_however_soon_the_cookie_runs_the_page_again(
+    app: App, visit: Open, logged_in: dict[str, Any]
+) -> None:
+    for _ in range(3):
+        seen = visit(app, "/profile?lang=EN", Look(language="en"), storage_state=logged_in)
+        expect_title(seen.page, "Your profile", "en")
+        expect(seen.page.get_by_role("radio", name="EN", exact=True)).to_be_checked()
+        open_tab(seen.page, "Vehicle", "en")
+        chosen = get_main(seen.page).get_by_test_id("stButtonGroup").locator("[data-selected=true]")
+        assert chosen.all_inner_texts() == ["E10", "Gazole", "SP95"]
 
 
 def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox: Mailbox) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from conftest import DATABASE, KEY, PASSWORD, ReadMails, find_code
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, select, update
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from accounts.profile import confirm_new_email, get_profile
@@ -585,6 +587,40 @@ def test_a_language_chosen_in_a_session_that_was_ended_is_not_kept(app: Settings
     with engine.connect() as connection:
         assert connection.execute(select(User.language).where(User.username == "ada")).scalar_one() == "en"
     assert [title.value for title in at.main.title] == ["Cette page demande un compte"]
+
+
+@pytest.mark.parametrize("page", ["profile", "privacy", "landing"])
+def test_the_cookie_runs_a_page_again_only_once_it_is_drawn_whole(
+    app: Settings, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    at = log_in(page=page)
+    drawn: list[str] = []
+    enqueue = DeltaGenerator._enqueue
+
+    def note(self: DeltaGenerator, kind: str, *rest: Any, **options: Any) -> DeltaGenerator:
+        drawn.append(kind)
+        return enqueue(self, kind, *rest, **options)
+
+    monkeypatch.setattr(DeltaGenerator, "_enqueue", note)
+    run(at)
+    assert len(drawn) > 5
+    assert "component_instance" in drawn, "the browser of a test reports no cookie, so it is written on each run"
+    # It brings a style with it, which hides its frame.
+    assert set(drawn[drawn.index("component_instance") :]) == {"component_instance", "markdown"}
+
+
+def test_a_choice_of_language_that_went_with_its_widget_changes_nothing(app: Settings) -> None:
+    def lose_the_choice() -> None:
+        import streamlit as st
+
+        from ui.authentication import keep_language
+
+        st.session_state["lang"] = None
+        keep_language()
+        st.text(str(st.query_params.to_dict()))
+
+    at = run(AppTest.from_function(lose_the_choice))
+    assert [text.value for text in at.text] == ["{}"]
 
 
 def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> None:
