@@ -34,8 +34,7 @@ CarburoamError
     ├── PasswordRefused   too short, too long, too common, or it holds the username
     ├── FigureRefused     a figure of the vehicle that no vehicle has
     ├── PasswordWrong     not the password of this account
-    ├── LoginRefused      no account has this name and this password
-    ├── AccountUnconfirmed  the password is right, but its address was never confirmed
+    ├── LoginRefused      no account has this name and this password, or it still asks for its code
     ├── TooManyTries      wait before trying again
     ├── CodeMalformed     of another form than any code that is mailed
     ├── CodeWrong         not the code that was mailed
@@ -204,15 +203,7 @@ class PasswordWrong(AccountError):
 
 
 class LoginRefused(AccountError):
-    """No account has this name and this password; which of them is wrong is not said."""
-
-
-class AccountUnconfirmed(AccountError):
-    """The password is right, but the account's address was never confirmed."""
-
-    def __init__(self, user_id: int) -> None:
-        super().__init__(str(user_id))
-        self.user_id = user_id
+    """No account has this name and this password, or a new one asks for its code; what is wrong is not said."""
 
 
 class TooManyTries(AccountError):

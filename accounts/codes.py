@@ -47,13 +47,6 @@ def issue_code(
     return code
 
 
-def has_open_code(connection: Connection, user_id: int, purpose: Purpose, now: datetime) -> bool:
-    """Say whether an account has a code for that purpose that can still be spent."""
-    good = (VerificationCode.tries < MAX_TRIES, VerificationCode.created_at > now - LIFETIME)
-    row_is = (VerificationCode.user_id == user_id, VerificationCode.purpose == purpose)
-    return connection.execute(select(VerificationCode.user_id).where(*row_is, *good)).first() is not None
-
-
 def read_code(text: str) -> str:
     """Return the code as it was issued, whatever case, spaces and hyphens it was typed with.
 

@@ -14,7 +14,7 @@ from accounts.limits import count_failure, forget_failures, hash_subject, requir
 from accounts.messages import queue_message
 from accounts.passwords import check_password, hash_password, require_password
 from accounts.recovery import set_password
-from accounts.registration import set_fuels
+from accounts.registration import forget_unconfirmed, set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
 from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
@@ -75,6 +75,7 @@ def change_username(engine: Engine, user_id: int, username: str) -> None:
     shown = read_username(username)
     try:
         with begin_writing(engine) as connection:
+            forget_unconfirmed(connection, make_key(shown))
             _set(connection, user_id, username=shown, username_key=make_key(shown))
     except IntegrityError:
         raise UsernameTaken from None

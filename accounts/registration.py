@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import LIFETIME, has_open_code, issue_code, read_code, spend_code
+from accounts.codes import issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import clear_old, take_turn
 from accounts.messages import queue_message
@@ -69,7 +69,8 @@ def register(
     """Open an account, to be confirmed by the code that is mailed to its address.
 
     Where the address has an account, its owner gets a mail that says so and the visitor the same answer as anyone, in
-    the same time; where no mail can be sent, that would help nobody and it is said openly.
+    the same time; where no mail can be sent, that would help nobody and it is said openly. Nothing that can be asked
+    afterwards tells the two apart: until it is confirmed, an account can't log in and keeps neither name nor address.
 
     Raises UsernameTaken: usernames are no secret.
     Raises EmailTaken: another account has the address, and no mail server is set.
@@ -84,7 +85,7 @@ def register(
         if address:
             take_turn(connection, secret_key, "register", address, now)
         take_turn(connection, secret_key, "mail", make_key(email), now)
-        _forget_unconfirmed(connection, make_key(username), make_key(email), now)
+        forget_unconfirmed(connection, make_key(username), make_key(email))
     password_hash = hash_password(form.password)
     try:
         with begin_writing(engine) as connection:
@@ -121,28 +122,23 @@ def mail_confirmation(
     settings: Settings,
     secret_key: bytes,
     user_id: int | None,
+    email: str,
     now: datetime,
-    *,
-    unless_open: bool = False,
 ) -> None:
     """Mail a new code to an account that is not confirmed yet; nothing when it is, or when there is none.
 
-    With `unless_open`, nothing either when the code of before is still good: a second one would make it worthless.
+    `user_id` is as in `Opening`, `email` what was typed to get it.
 
-    Raises TooManyTries: too many mails to this address in an hour.
+    Raises TooManyTries: too many mails to this address in an hour, whether or not one is sent.
     """
     with begin_writing(engine) as connection:
+        take_turn(connection, secret_key, "mail", make_key(email), now)
         row = connection.execute(
             select(User.email, User.language)
             .join(Credential, Credential.user_id == User.id)
             .where(User.id == user_id, Credential.confirmed_at.is_(None))
         ).first()
-        if (
-            row is not None
-            and user_id is not None
-            and not (unless_open and has_open_code(connection, user_id, "confirm", now))
-        ):
-            take_turn(connection, secret_key, "mail", make_key(row.email), now)
+        if row is not None and user_id is not None:
             _mail_code(connection, settings, secret_key, user_id, row.email, row.language, now)
 
 
@@ -193,11 +189,11 @@ def set_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -> N
         )
 
 
-def _forget_unconfirmed(connection: Connection, username_key: str, email_key: str, now: datetime) -> None:
-    """Free a name or an address that someone took and never confirmed.
+def forget_unconfirmed(connection: Connection, username_key: str, email_key: str | None = None) -> None:
+    """Free a name and an address that someone took and has not confirmed.
 
-    The address at once: of several who try, the one to open the account must be the one who reads its mailbox, with
-    the password of that very registration. The name once its code is too old.
+    At once: of several who try an address, the one to open the account must be the one who reads its mailbox, with the
+    password of that very registration; and a name that is kept for a while would tell that its address was free.
     """
     stale = (
         select(User.id)
@@ -206,7 +202,6 @@ def _forget_unconfirmed(connection: Connection, username_key: str, email_key: st
             (User.username_key == username_key) | (User.email_key == email_key),
             Credential.confirmed_at.is_(None),
             Credential.locked_at.is_(None),  # what an admin locked stays taken
-            (User.email_key == email_key) | (User.created_at < now - LIFETIME),
         )
     )
     connection.execute(delete(User).where(User.id.in_(stale)))

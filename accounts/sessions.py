@@ -12,11 +12,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, delete, insert, or_, select, update
 
 from accounts.addresses import is_known_address, remember_address
+from accounts.codes import read_code, spend_code
 from accounts.identity import make_key
 from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_back
 from accounts.passwords import check_password
+from accounts.registration import confirm
 from db import begin_writing
-from errors import AccountUnconfirmed, LoginRefused
+from errors import LoginRefused
 from models import Credential, LoginSession, User
 
 LASTING = timedelta(days=30)  # "stay logged in on this browser"
@@ -46,19 +48,26 @@ def log_in(
     name: str,
     password: str,
     *,
+    code: str = "",
     address: str | None,
     now: datetime,
 ) -> int:
     """Return the id of the account that has this username or e-mail address, and this password.
 
+    An account whose address was never confirmed also asks for the code that was mailed there, which opens it; of any
+    other, `code` is not looked at.
+
     It takes the engine and not a transaction: checking a password takes a fifth of a second, in which no database may
     be held, and a failure is counted though it raises. `address` is the browser's, None when it isn't known.
 
     Raises TooManyTries: a pause after failures, per account and per address, is not over; the try is not counted.
-    Raises LoginRefused: there is no such account, the password is another, or the account is locked; all take the same
-    time, so that whoever guesses at a locked account does not learn its password.
-    Raises AccountUnconfirmed: the address of the account was never confirmed.
+    Raises LoginRefused: there is no such account, the password is another, the account is locked, or it is not
+    confirmed and the code is not right; all take the same time, so that whoever guesses at a locked account does not
+    learn its password, and whoever registers does not learn whether the address had an account.
+    Raises CodeMalformed: what was typed is no code, whatever the account.
     """
+    if code:
+        read_code(code)
     name_key = make_key(name)
     # By the name that was typed and not by the account: counted together, the pauses would tell a stranger which
     # username and which e-mail address are of one account.
@@ -77,21 +86,23 @@ def log_in(
         # Counted before it is known, so that a hundred guesses sent at once are not all of them the first.
         count_failure(connection, keys, now)
     is_right = check_password(password, account.password_hash if account is not None else None)
-    if account is None or not is_right or account.locked_at is not None:
+    if account is None or not is_right or account.locked_at is not None or not (account.confirmed_at or code):
         raise LoginRefused
     with begin_writing(engine) as connection:
         current = _find_account(connection, name_key)
         if current is None or current.password_hash != account.password_hash or current.locked_at is not None:
             raise LoginRefused  # changed, locked, or deleted with the account, while it was checked
-        # Those under its other name as well: only failures in a row make the driver wait.
-        for own_key in (current.username_key, current.email_key):
-            forget_failures(connection, _list_keys(secret_key, own_key, address))
-        # No more than this try: who has an account could else wipe out what was counted for guesses at others.
-        take_back(connection, address_keys)
-        if address and current.confirmed_at is not None:
-            remember_address(connection, secret_key, user_id, address, now)
-    if current.confirmed_at is None:
-        raise AccountUnconfirmed(user_id)
+        is_open = current.confirmed_at is not None or _open_by_code(connection, secret_key, user_id, code, now)
+        if is_open:
+            # Those under its other name as well: only failures in a row make the driver wait.
+            for own_key in (current.username_key, current.email_key):
+                forget_failures(connection, _list_keys(secret_key, own_key, address))
+            # No more than this try: who has an account could else wipe out what was counted for guesses at others.
+            take_back(connection, address_keys)
+            if address:
+                remember_address(connection, secret_key, user_id, address, now)
+    if not is_open:
+        raise LoginRefused
     return int(user_id)
 
 
@@ -178,6 +189,14 @@ def close_sessions(connection: Connection, user_id: int, *, but: str | None = No
 def hash_session_id(session_id: str) -> str:
     """Return under what a session is stored: whoever reads the table can't log in with it."""
     return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def _open_by_code(connection: Connection, secret_key: bytes, user_id: int, code: str, now: datetime) -> bool:
+    """Confirm an account by the code that was mailed to its address; return whether it was the right one."""
+    _, error = spend_code(connection, secret_key, user_id, "confirm", code, now)
+    if error is None:
+        confirm(connection, user_id, now)
+    return error is None
 
 
 def _note_seen(connection: Connection, who: ColumnElement[bool], now: datetime) -> None:

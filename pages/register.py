@@ -60,7 +60,7 @@ def show_form() -> None:
     if not get_settings().can_mail:
         st.caption(_("This installation sends no mails, so your address is not confirmed."))
     else:
-        st.caption(_("Have you a code already? Log in with your new name and password, and you can type it."))
+        st.caption(_("Have you a code already? Log in with your new name, your password and the code."))
     with st.container(horizontal=True):
         st.page_link(PAGES / "login.py", label=_("I have an account"), icon=":material/login:")
         st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")

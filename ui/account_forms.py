@@ -83,9 +83,10 @@ def word_error(error: CarburoamError) -> str:
             return _word_password(error.rule)
         case UsernameRefused():
             shortest, longest = USERNAME_LENGTHS
-            return _("{shortest} to {longest} letters, digits, dots, underscores or hyphens.").format(
-                shortest=shortest, longest=longest
-            )
+            return _(
+                "{shortest} to {longest} Latin letters, digits, dots, underscores or hyphens, with one letter or digit "
+                "at least."
+            ).format(shortest=shortest, longest=longest)
         case UsernameTaken():
             return _("Another driver has this username.")
         case EmailRefused():
@@ -135,11 +136,8 @@ def show_code_hint() -> None:
 
 def show_code_form() -> None:
     """Draw the form for the code that confirms an address and opens the account."""
-    if address := st.session_state.get("pending_email"):
-        sent = _("We have sent a code to {email}. Type it here to open your account.")
-        st.markdown(sent.format(email=f"**{escape(address)}**"))
-    else:
-        st.markdown(_("We have sent a code to your address. Type it here to open your account."))
+    sent = _("We have sent a code to {email}. Type it here to open your account.")
+    st.markdown(sent.format(email=f"**{escape(st.session_state['pending_email'])}**"))
     show_code_hint()
     with st.form("confirm", border=True):
         with show_field("confirm_code"):
@@ -154,8 +152,8 @@ def show_code_form() -> None:
         st.button(_("Start again"), on_click=start_again)
 
 
-def wait_for_code(user_id: int | None, email: str = "") -> None:
-    """Let the form for the code be shown; `email` is the address it went to, if the visitor has just typed that."""
+def wait_for_code(user_id: int | None, email: str) -> None:
+    """Let the form for the code be shown; `email` is the address that was typed, to which it went."""
     st.session_state["pending_account"] = user_id
     st.session_state["pending_email"] = email
 
@@ -188,6 +186,7 @@ def _send_again() -> None:
             get_settings(),
             get_secret_key(),
             st.session_state.get("pending_account"),
+            st.session_state["pending_email"],
             datetime.now(UTC),
         )
     except TooManyTries as error:

@@ -16,7 +16,6 @@ from accounts.registration import Registration, register
 from accounts.sessions import find_driver, log_in, open_session
 from db import begin_writing
 from errors import (
-    AccountUnconfirmed,
     CodeExpired,
     CodeMalformed,
     CodeWrong,
@@ -193,7 +192,7 @@ def test_who_never_confirmed_goes_on_by_a_code_for_a_new_password(
     engine: Engine, mailing: Settings, read_mails: ReadMails, name: str
 ) -> None:
     user_id = register_only(engine, mailing)
-    with pytest.raises(AccountUnconfirmed):
+    with pytest.raises(LoginRefused):
         log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
     before = len(read_mails())
     mail_password_code(engine, mailing, KEY, name, LATER)
@@ -202,7 +201,7 @@ def test_who_never_confirmed_goes_on_by_a_code_for_a_new_password(
     assert "evil.example" not in mail.subject + mail.text + mail.html, "words of whoever registered the address"
     with pytest.raises(CodeWrong):
         reset_password(engine, mailing, KEY, name, "ABCDEFGH", NEW_PASSWORD, address=None, now=LATER)
-    with pytest.raises(AccountUnconfirmed):
+    with pytest.raises(LoginRefused):
         log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
     reset_password(engine, mailing, KEY, name, find_code(mail.text), NEW_PASSWORD, address=None, now=LATER)
     assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=LATER) == user_id

@@ -33,8 +33,8 @@ GOOD = {
 }
 NO_CODE = "Please type the code of the mail: 8 letters and digits, never I, L, O, U, 0 or 1."
 USERNAME_RULE = {
-    "en": "3 to 30 letters, digits, dots, underscores or hyphens.",
-    "fr": "De 3 à 30 lettres, chiffres, points, tirets ou tirets bas.",
+    "en": "3 to 30 Latin letters, digits, dots, underscores or hyphens, with one letter or digit at least.",
+    "fr": "De 3 à 30 lettres latines, chiffres, points, tirets ou tirets bas, dont une lettre ou un chiffre au moins.",
 }
 SHORT = {"en": "At least 10 characters, please; any will do.", "fr": "Au moins 10 caractères, quels qu'ils soient."}
 # The field, what is typed, and the sentence in each language.
@@ -304,6 +304,36 @@ def test_who_waits_for_the_code_of_a_new_account_is_told_where_to_look(mailing_a
         assert NO_CODE in list_shown(at)
         said.append([text.replace(email, "") for text in list_shown(at)])
     assert said[0] == said[1]  # though the second address has an account
+
+
+@pytest.mark.parametrize("username", ["alan", "turing"])
+def test_a_new_account_is_opened_by_its_code_at_a_log_in(
+    mailing_app: Settings, read_mails: ReadMails, username: str
+) -> None:
+    email = "alan@mailbox.org" if username == "alan" else "ada@mailbox.org"  # which has an account
+    at = visit("register")
+    for name, text in (GOOD | {"username": username, "email": email}).items():
+        at.text_input(key=f"register_{name}").set_value(text)
+    run(press(at, "Open an account"))
+
+    at = visit("login")  # another window
+
+    def attempt(code: str = "") -> list[str]:
+        at.text_input(key="login_name").set_value(username)
+        at.text_input(key="login_password").set_value(PASSWORD)
+        if code:
+            at.text_input(key="login_code").set_value(code)
+        run(press(at, "Log in"))
+        return list_shown(at)
+
+    assert "This name and this password do not fit together." in attempt()
+    assert "A new account also asks for the code that was mailed to you." in list_shown(at)
+    run(press(at, "I have a code for a new account"))
+    assert NO_CODE in attempt("1234")
+    assert "This name, this password and this code do not fit together." in attempt("AAAAAAAA")
+    if username == "alan":
+        attempt(find_code(read_mails()[-1].text))
+        assert "Logged in as **alan**." in [text.value for text in at.sidebar.markdown]
 
 
 def test_a_new_address_that_waits_for_its_code_is_shown_and_can_be_called_off(
