@@ -33,7 +33,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
 
     Raises DriverUnknown.
     """
-    # The account once for each action of an admin, or once: a query less for every rerun of the profile.
+    # The account once for each action of an admin, or once.
     rows = connection.execute(
         select(
             User.__table__,
@@ -69,6 +69,11 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
         select(
             VerificationCode.purpose, VerificationCode.created_at, VerificationCode.tries, VerificationCode.payload
         ).where(VerificationCode.user_id == user_id)
+    )
+    mails = connection.execute(
+        select(OutboxMail.subject, OutboxMail.created_at)
+        .where(OutboxMail.recipient == row.email)
+        .order_by(OutboxMail.id)
     )
     stations = connection.execute(
         select(CustomStation.station_id, CustomStation.custom_name, CustomStation.added_at)
@@ -118,6 +123,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
             }
             for code in codes
         ],
+        "mails_to_be_sent": [{"subject": mail.subject, "since": mail.created_at.isoformat()} for mail in mails],
         "done_by_admins": [
             {"at": one.done_at.isoformat(), "action": one.action} for one in rows if one.done_at is not None
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,14 +19,16 @@ from accounts.registration import forget_unconfirmed, set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
 from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
-from models import Credential, FollowedGasType, User, sort_fuels
+from models import Credential, FollowedGasType, User, VerificationCode, sort_fuels
 from settings import Settings
 from translations import LANGUAGES
 
 # What vehicles that fill up at these stations have; a lorry drives 150,000 km a year and holds 1,500 litres.
-LITRES_PER_100KM = (1.0, 60.0)
-KM_PER_YEAR = (1, 300_000)
-TANK_LITRES = (5, 2_000)
+FIGURES: Mapping[str, tuple[float, float]] = {
+    "litres_per_100km": (1.0, 60.0),
+    "km_per_year": (1, 300_000),
+    "tank_litres": (5, 2_000),
+}
 
 
 @dataclass(frozen=True)
@@ -95,26 +98,27 @@ def change_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -
     set_fuels(connection, user_id, sort_fuels(fuels))
 
 
-def change_vehicle(
-    connection: Connection,
-    user_id: int,
-    *,
-    litres_per_100km: float | None,
-    km_per_year: int | None,
-    tank_litres: int | None,
-) -> None:
-    """Change the figures of the vehicle; None for one that the driver does not tell.
+def change_vehicle(connection: Connection, user_id: int, **figures: float | None) -> None:
+    """Change the figures of the vehicle that are named (those of `FIGURES`); None for one that is not told.
 
     Raises FigureRefused: a figure that no vehicle has; the text is its name.
     """
-    for name, value, (lowest, highest) in (
-        ("litres_per_100km", litres_per_100km, LITRES_PER_100KM),
-        ("km_per_year", km_per_year, KM_PER_YEAR),
-        ("tank_litres", tank_litres, TANK_LITRES),
-    ):
+    for name, value in figures.items():
+        lowest, highest = FIGURES[name]
         if value is not None and not lowest <= value <= highest:
             raise FigureRefused(name, lowest, highest)
-    _set(connection, user_id, litres_per_100km=litres_per_100km, km_per_year=km_per_year, tank_litres=tank_litres)
+    _set(connection, user_id, **{name: round_figure(name, value) for name, value in figures.items()})
+
+
+def round_figure(name: str, value: float | None) -> float | None:
+    """Return a figure of the vehicle as exactly as it is shown: litres per 100 km to a tenth."""
+    return round(value, 1) if name == "litres_per_100km" and value is not None else value
+
+
+def find_new_email(connection: Connection, user_id: int) -> str | None:
+    """Return the address that waits for its code, to become the driver's; None when none does."""
+    own = (VerificationCode.user_id == user_id, VerificationCode.purpose == "email")
+    return connection.execute(select(VerificationCode.payload).where(*own)).scalar()
 
 
 def change_password(

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from accounts.privacy import erase_account, export_account
-from accounts.profile import Profile, change_fuels, change_name, change_username, change_vehicle, get_profile
-from errors import FigureRefused
+from accounts.profile import (
+    Profile,
+    change_fuels,
+    change_name,
+    change_username,
+    change_vehicle,
+    find_new_email,
+    get_profile,
+)
+from accounts.sessions import find_driver
+from errors import DriverUnknown
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import make_column, show_field
-from ui.authentication import forget_session, get_secret_key
+from ui.authentication import forget_session, get_secret_key, get_session_id
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
 from ui.profile_access import show_access
@@ -28,7 +38,7 @@ driver = require_driver()
 def main() -> None:
     with open_reading() as connection:
         profile = get_profile(connection, driver.id)
-        held = export_account(connection, driver.id)
+        new_email = find_new_email(connection, driver.id)
     st.title(_("Your profile"), anchor=False)
     st.markdown(_("Logged in as {username}.").format(username=f"**{escape(profile.username)}**"))
     about_you, vehicle, password, leaving = make_column().tabs(
@@ -39,10 +49,9 @@ def main() -> None:
     with vehicle:
         show_vehicle(profile)
     with password:
-        asked = next((code["new_email"] for code in held["open_codes"] if code["new_email"]), None)
-        show_access(profile, driver.id, asked)
+        show_access(profile, driver.id, new_email)
     with leaving:
-        show_leaving(held)
+        show_leaving()
 
 
 def show_names(profile: Profile) -> None:
@@ -99,30 +108,38 @@ def show_vehicle(profile: Profile) -> None:
 
 
 def save_vehicle() -> None:
-    def save() -> None:
-        state = st.session_state
-        with begin_change() as connection:
-            kept = get_profile(connection, driver.id)
-            if is_changed("profile_fuels"):
-                change_fuels(connection, driver.id, tuple(state["profile_fuels"]))
-            change_vehicle(
-                connection,
-                driver.id,
-                litres_per_100km=state["profile_litres"] if is_changed("profile_litres") else kept.litres_per_100km,
-                km_per_year=state["profile_km"] if is_changed("profile_km") else kept.km_per_year,
-                tank_litres=state["profile_tank"] if is_changed("profile_tank") else kept.tank_litres,
-            )
+    def save_fuels() -> None:
+        if is_changed("profile_fuels"):
+            with begin_change() as connection:
+                change_fuels(connection, driver.id, tuple(st.session_state["profile_fuels"]))
 
-    try_each({"vehicle": save})
-    errors = st.session_state.get("field_errors", {})
-    if isinstance(error := errors.get("vehicle"), FigureRefused):
-        st.session_state["field_errors"] = {error.name: error}
+    def save_figure(name: str, field: str) -> None:
+        if is_changed(field):
+            with begin_change() as connection:
+                change_vehicle(connection, driver.id, **{name: st.session_state[field]})
+
+    figures = {"litres_per_100km": "profile_litres", "km_per_year": "profile_km", "tank_litres": "profile_tank"}
+    try_each({"vehicle": save_fuels, **{name: partial(save_figure, name, field) for name, field in figures.items()}})
 
 
-def show_leaving(held: dict[str, Any]) -> None:
+def prepare_export() -> Callable[[], bytes]:
+    """Return a function that writes the file when it is asked for, for whoever is logged in here by then."""
+    engine, session_id = get_engine(), get_session_id()
+
+    def write() -> bytes:
+        with engine.connect() as connection:
+            current = find_driver(connection, session_id, datetime.now(UTC))
+            if current is None:
+                raise DriverUnknown
+            return json.dumps(export_account(connection, current.id), ensure_ascii=False, indent=2).encode()
+
+    return write
+
+
+def show_leaving() -> None:
     st.download_button(
         _("Download everything held about you"),
-        json.dumps(held, ensure_ascii=False, indent=2),
+        prepare_export(),
         file_name="carburoam.json",
         mime="application/json",
         icon=":material/download:",

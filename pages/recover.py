@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from accounts.identity import read_email
 from accounts.recovery import mail_password_code, mail_username, reset_password
-from errors import AccountError, NotSaved, PasswordRefused, TooManyTries
+from errors import AccountError, EmailRefused, NotSaved, PasswordRefused, TooManyTries
 from ui.access import PAGES, return_to_page
 from ui.account_forms import get_password_hint, make_column, show_code_hint, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
@@ -51,7 +52,8 @@ def show_requests() -> None:
         st.form_submit_button(_("Mail me a code"), type="primary", on_click=request_code)
     with st.form("forgotten_username", border=True):
         st.subheader(_("I forgot my username"), anchor=False)
-        st.text_input(_("E-mail"), key="username_email", max_chars=254, autocomplete="email")
+        with show_field("username_email"):
+            st.text_input(_("E-mail"), key="username_email", max_chars=254, autocomplete="email")
         st.form_submit_button(_("Mail me my username"), type="primary", on_click=request_username)
     with st.container(horizontal=True, vertical_alignment="center"):
         # For who has loaded the page anew since, or reads the mail on another device.
@@ -108,8 +110,13 @@ def start_again() -> None:
 @saves("recover_error", "username_email")
 def request_username() -> None:
     email = st.session_state["username_email"]
+    st.session_state["field_errors"] = {}
     try:
+        read_email(email)
         mail_username(get_engine(), get_settings(), get_secret_key(), email, datetime.now(UTC))
+    except EmailRefused as error:
+        st.session_state["field_errors"] = {"username_email": error}
+        return
     except TooManyTries as error:
         st.session_state["recover_error"] = word_wait(error)
         return

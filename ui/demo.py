@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from accounts.profile import KM_PER_YEAR, LITRES_PER_100KM, TANK_LITRES
+from accounts.profile import FIGURES, round_figure
 from accounts.registration import DEFAULT_FUELS
 from errors import FavouriteError, PlaceUnknown
 from models import FUEL_NAMES, sort_fuels
@@ -22,7 +22,6 @@ FUELS_KEY = "fuels"
 EXAMPLES = ("Lyon", "Paris", "Marseille", "Toulouse", "Nantes")
 EXAMPLE_SIZE = 5
 EXAMPLE_RADIUS_KM = 10.0
-_FIGURES = {"litres_per_100km": LITRES_PER_100KM, "km_per_year": KM_PER_YEAR, "tank_litres": TANK_LITRES}
 
 
 def choose_fuels() -> tuple[int, ...]:
@@ -66,7 +65,7 @@ def show_tried_vehicle() -> None:
             ("km_per_year", _("Kilometres a year"), 1000),
             ("tank_litres", _("Tank, in litres"), 1),
         ):
-            lowest, highest = _FIGURES[name]
+            lowest, highest = FIGURES[name]
             with st.container(gap="xxsmall"):
                 figure = st.number_input(
                     label,
@@ -99,10 +98,10 @@ def show_example_offer(own: StationList) -> None:
 def _keep_vehicle() -> None:
     """Keep what was typed, but for a figure that no vehicle has: what was told before stays."""
     told = dict(st.session_state.get("tried_vehicle", {}))
-    for name, (lowest, highest) in _FIGURES.items():
+    for name, (lowest, highest) in FIGURES.items():
         figure = st.session_state[f"tried_{name}"]
         if figure is None or lowest <= figure <= highest:
-            told[name] = figure
+            told[name] = round_figure(name, figure)
     st.session_state["tried_vehicle"] = told
 
 

@@ -91,9 +91,18 @@ def test_figures_that_no_vehicle_has_are_refused(
     engine: Engine, make_driver: MakeDriver, figures: dict[str, float]
 ) -> None:
     user_id = make_driver("ada")
-    values = {"litres_per_100km": None, "km_per_year": None, "tank_litres": None} | figures
     with begin_writing(engine) as connection, pytest.raises(FigureRefused):
-        change_vehicle(connection, user_id, **values)  # type: ignore[arg-type]
+        change_vehicle(connection, user_id, **figures)
+
+
+def test_a_figure_is_kept_as_it_is_shown_and_leaves_the_others_alone(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver("ada")
+    with begin_writing(engine) as connection:
+        change_vehicle(connection, user_id, km_per_year=12_000, tank_litres=45)
+        change_vehicle(connection, user_id, litres_per_100km=5.26)
+        change_vehicle(connection, user_id, tank_litres=None)
+        profile = get_profile(connection, user_id)
+    assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (5.3, 12_000, None)
 
 
 def test_a_new_password_asks_the_old_one_and_logs_the_others_out(
@@ -221,6 +230,7 @@ def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: Mak
     assert exported["fuels_followed"] == ["Gazole", "SP95", "E10"]
     assert exported["stations_kept"] == [{"station_id": 1, "name": "Home", "since": NOW.isoformat()}]
     assert exported["logged_in_browsers"][0]["browser"] == "Firefox"
+    assert [mail["since"] for mail in exported["mails_to_be_sent"]] == [NOW.isoformat()]
     assert exported["known_addresses"] == [{"last_log_in_at": NOW.isoformat()}]
     assert password_hash not in json.dumps(exported)
     assert session_id not in json.dumps(exported)

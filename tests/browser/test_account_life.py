@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.app_process import App
 from browser.catalogue import find_foreign, read_page, translate
+from browser.feeds import WEST
 from browser.mail_server import (
     PASSWORD,
     Mailbox,
@@ -21,6 +22,7 @@ from browser.mail_server import (
     expect_title,
     fill_in,
     get_field,
+    keep_stations,
     log_in,
     log_out,
     press,
@@ -307,6 +309,8 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     say(page, "Saved.", "fr")  # this browser stays logged in
 
     open_tab(page, "Your data", "fr")
+    [(driver_id,)] = mailing_app.query("SELECT id FROM users WHERE username = 'alan.turing'")
+    keep_stations(mailing_app, driver_id, [WEST])  # in another window: the file is made when it is asked for
     with page.expect_download() as download:
         get_main(page).get_by_role("button", name=translate("Download everything held about you", "fr")).click()
     assert download.value.suggested_filename == "carburoam.json"
@@ -320,6 +324,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     }
     assert sorted(export["fuels_followed"]) == ["E10", "E85", "Gazole", "SP95"]
     assert export["vehicle"] == {"litres_per_100km": 6.5, "km_per_year": None, "tank_litres": None}
+    assert [station["station_id"] for station in export["stations_kept"]] == [WEST.id]
     assert len(export["logged_in_browsers"]) == 1
     assert "$2b$" not in json.dumps(export)
 

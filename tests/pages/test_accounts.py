@@ -457,6 +457,19 @@ def test_a_figure_that_no_vehicle_has_is_told_at_its_field(
     assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (None, None, None)
 
 
+def test_each_wrong_figure_is_told_and_the_right_ones_are_kept(app: Settings, engine: Engine) -> None:
+    at = log_in()
+    for key, figure in (("profile_litres", -3.0), ("profile_km", 999_999_999), ("profile_tank", 45)):
+        at.number_input(key=key).set_value(figure)
+    run(press_save(at, "vehicle"))
+    assert "Please give a figure from 1 to 60." in list_shown(at)
+    assert "Please give a figure from 1 to 300,000." in list_shown(at)
+    assert not list(at.main.success)
+    with engine.connect() as connection:
+        profile = get_profile(connection, 1)
+    assert (profile.litres_per_100km, profile.km_per_year, profile.tank_litres) == (None, None, 45)
+
+
 def test_a_username_of_another_driver_is_told_and_stays_in_its_field(app: Settings, engine: Engine) -> None:
     at = log_in("grace")
     at.text_input(key="profile_username").set_value("ADA")
@@ -651,6 +664,14 @@ def test_a_choice_of_language_that_went_with_its_widget_changes_nothing(app: Set
 
     at = run(AppTest.from_function(lose_the_choice))
     assert [text.value for text in at.text] == ["{}"]
+
+
+def test_what_can_be_no_address_is_told_where_a_username_is_asked_for(mailing_app: Settings) -> None:
+    at = visit("recover")
+    at.text_input(key="username_email").set_value("no address")
+    run(press(at, "Mail me my username"))
+    assert "This is not an e-mail address." in list_shown(at)
+    assert not list(at.main.success)
 
 
 def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> None:
