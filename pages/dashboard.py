@@ -56,7 +56,7 @@ def main() -> None:
             connection, favourites, fuels, figures, get_medians(), loaded_at=freshness.loaded_at, now=now
         )
     age_from = count_ages_from(freshness, now)
-    show_list_note()
+    show_list_note(own)
     if not favourites:
         show_nothing_kept(own)
     elif not fuels:

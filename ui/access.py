@@ -61,6 +61,8 @@ def remember_page(path: str) -> None:
         st.session_state["path"], st.session_state["came_from"] = path, before
         for key in ("field_errors", "profile_note", "visitor_note", "left_note", "list_note", "admin_note"):
             st.session_state.pop(key, None)
+        if path not in ACCOUNT_PAGES and before not in ACCOUNT_PAGES:  # said only on the page after logging in
+            st.session_state.pop("carried_over", None)
     if path not in ACCOUNT_PAGES:
         st.session_state["return_to"] = (path, st.query_params.to_dict())
 

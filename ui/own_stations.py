@@ -141,7 +141,7 @@ def _show_edit_form(favourite: Favourite, where: str) -> None:
 
 def _show_note(stations: StationList) -> None:
     """Draw what the last change did, and the way back from a removal, until the next change."""
-    show_list_note()
+    show_list_note(stations)
     removed = st.session_state.get("removed_station")
     if removed is None or removed[0] != get_owner():
         return

@@ -155,13 +155,16 @@ class VisitorStations:
         _set_tried({id_: tried[id_] for id_ in dict.fromkeys(ranked)})
 
 
-def show_list_note() -> None:
+def show_list_note(own: StationList) -> None:
     """Draw what the last change of the list did, or what of an address was left out, until the next change."""
-    if (note := st.session_state.get("list_note")) is not None:
+    note = st.session_state.get("list_note")
+    if note is None and own.is_lasting and (carried := st.session_state.get("carried_over")) is not None:
+        note = _word_carried_over(**carried)  # only now: the account may have another language
+    if note is not None:
         kind, text = note
         show, icon = {
             "error": (st.error, ":material/error:"),
-            "warning": (st.warning, ":material/link_off:"),
+            "warning": (st.warning, ":material/warning:"),
             "success": (st.success, ":material/check:"),
         }[kind]
         show(text, icon=icon)
@@ -197,26 +200,33 @@ def show_carried_over() -> None:
 
 
 def keep_tried_stations() -> None:
-    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session.
-
-    The way from there leads to the dashboard, wherever they were chosen.
-    """
+    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session."""
     st.session_state["keep_tried"] = True
-    st.session_state["return_to"] = ("dashboard", {})
 
 
 def carry_over(user_id: int) -> None:
-    """Add the stations that a visitor asked to keep to the account that was just opened or logged in to."""
+    """Add the stations that a visitor asked to keep to the account that was just opened or logged in to.
+
+    The way leads to the dashboard then, wherever they were chosen; what came of it is said there.
+    """
+    st.session_state.pop("carried_over", None)
     if not st.session_state.get("keep_tried"):
         return
+    own = DriverStations(user_id)
+    carried = dict.fromkeys(("added", "there", "too_many", "unknown"), 0)
     for station_id, name in _get_tried().items():
         try:
-            DriverStations(user_id).add(station_id, name)
-        except (AlreadyFavourite, StationUnknown):
-            continue
+            own.add(station_id, name)
+            carried["added"] += 1
+        except AlreadyFavourite:
+            carried["there"] += 1
         except FavouritesFull:
-            break
+            carried["too_many"] += 1
+        except StationUnknown:
+            carried["unknown"] += 1
     st.session_state.pop("keep_tried")
+    st.session_state["carried_over"] = carried
+    st.session_state["return_to"] = ("dashboard", {})
     _set_tried({})
 
 
@@ -234,6 +244,40 @@ def _set_tried(tried: dict[int, str]) -> None:
         st.query_params[ADDRESS_KEY] = ",".join(map(str, tried))
     else:
         st.query_params.pop(ADDRESS_KEY, None)
+
+
+def _word_carried_over(*, added: int, there: int, too_many: int, unknown: int) -> tuple[str, str] | None:
+    """Return the note that says what became of so many stations each; None when there were none."""
+    said = [
+        (
+            added,
+            ngettext("{count} station was added to your list.", "{count} stations were added to your list.", added),
+        ),
+        (
+            there,
+            ngettext("{count} station was in your list already.", "{count} stations were in your list already.", there),
+        ),
+        (
+            too_many,
+            ngettext(
+                "{count} station was left out: your list is full, with {limit} stations.",
+                "{count} stations were left out: your list is full, with {limit} stations.",
+                too_many,
+            ),
+        ),
+        (
+            unknown,
+            ngettext(
+                "{count} station is not in the national feed and was left out.",
+                "{count} stations are not in the national feed and were left out.",
+                unknown,
+            ),
+        ),
+    ]
+    sentences = [text.format(count=count, limit=MAX_FAVOURITES) for count, text in said if count]
+    if not sentences:
+        return None
+    return ("warning" if too_many or unknown else "success", " ".join(sentences))
 
 
 def _word_too_many(count: int) -> str:

@@ -416,6 +416,79 @@ def test_keeping_carries_stations_and_fuels_into_the_account(app: Country) -> No
     assert list_kept(app) == [("bob", 2, "Guéret, 2 Rue de la Gare"), ("bob", 1, "Guéret, 1 Rue de la Gare")]
     assert at.main.subheader[0].value == "E10"
     assert len(list_tables(at)[0]) == 2
+    assert [box.value for box in at.main.success] == ["2 stations were added to your list."]
+
+
+@pytest.mark.parametrize(
+    ("kept", "carried", "kind", "note", "stays"),
+    [
+        ([2], "1", "success", "1 station was added to your list.", [2, 1]),
+        ([2], "2,1", "success", "1 station was added to your list. 1 station was in your list already.", [2, 1]),
+        ([2, 1], "1,2", "success", "2 stations were in your list already.", [2, 1]),
+        (
+            [2],
+            "1,5,999,77",
+            "warning",
+            "2 stations were added to your list. 2 stations are not in the national feed and were left out.",
+            [2, 1, 5],
+        ),
+        (
+            49,
+            "1,5,4,3,2",
+            "warning",
+            "1 station was added to your list. 1 station was in your list already. "
+            "3 stations were left out: your list is full, with 50 stations.",
+            None,
+        ),
+        (50, "1", "warning", "1 station was left out: your list is full, with 50 stations.", None),
+    ],
+)
+def test_logging_in_says_what_became_of_the_stations_that_go_over(
+    app: Country, log_in: LogIn, kept: list[int] | int, carried: str, kind: str, note: str, stays: list[int] | None
+) -> None:
+    ids = [2, *app.stations][:kept] if isinstance(kept, int) else kept
+    log_in(*ids)
+    at = log_in_by_form(visit("login", carry="1", keep=carried))
+    for _ in range(2):  # a rerun of the page that was left overtakes the way to this one
+        assert [title.value for title in at.main.title] == ["My stations"]
+        boxes = {"success": at.main.success, "warning": at.main.warning}
+        assert [box.value for box in boxes.pop(kind)] == [note]
+        assert all(not others for others in boxes.values())
+        run(at)
+    if stays is not None:
+        assert [station_id for _, station_id, _ in list_kept(app)] == stays
+    assert len(list_kept(app)) <= 50
+
+
+def test_what_became_of_them_is_said_until_another_page_is_shown(app: Country, log_in: LogIn) -> None:
+    log_in(2)
+    at = log_in_by_form(visit("login", carry="1", keep="1", lang="FR"))
+    at.switch_page(str(ROOT / "pages" / "dashboard.py"))
+    for _ in range(3):
+        run(at)
+        assert [box.value for box in at.main.success] == ["1 station a été ajoutée à votre liste."]
+    at.switch_page(str(ROOT / "pages" / "choose.py"))
+    assert not run(at).main.success
+    at.switch_page(str(ROOT / "pages" / "dashboard.py"))
+    assert not run(at).main.success
+
+
+def test_the_way_from_keeping_stations_leads_to_them_whatever_was_read_before_logging_in(
+    app: Country, log_in: LogIn
+) -> None:
+    log_in(2)
+    at = visit("login", carry="1", keep="1")
+    for page in ("privacy", "login"):
+        at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+        run(at)
+    assert [title.value for title in log_in_by_form(at).main.title] == ["My stations"]
+
+
+def log_in_by_form(at: AppTest) -> AppTest:
+    at.text_input(key="login_name").set_value("ada")
+    at.text_input(key="login_password").set_value(PASSWORD)
+    (button,) = [button for button in at.main.button if button.label in ("Log in", "Se connecter")]
+    return run(button.click())
 
 
 def test_keeping_waits_for_the_mailed_code(monkeypatch: pytest.MonkeyPatch, app: Country) -> None:
