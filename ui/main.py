@@ -89,22 +89,23 @@ def list_pages(*, is_driver: bool, is_admin: bool) -> list[StreamlitPage]:
         "icon": ":material/local_gas_station:",
         "help": _("What fuel costs around a town, a postcode or where you are, cheapest first."),
     }
-    own = st.Page(
-        PAGES / "dashboard.py",
-        title=_("My stations"),
-        icon=":material/star:",
-        help=_(
+    own: dict[str, Any] = {
+        "page": PAGES / "dashboard.py",
+        "title": _("My stations"),
+        "icon": ":material/star:",
+        "help": _(
             "The prices of your own stations, cheapest first, what that saves in a year, and whether a detour pays."
         ),
-        default=is_driver,
-    )
+    }
     # The first page of a visitor is the search, that of a driver the own stations. A search that a driver shares says
-    # /landing, so that address leads a visitor there too.
-    first = (
-        [own, st.Page(**nearby)]
-        if is_driver
-        else [st.Page(**nearby, url_path="home", default=True), own, st.Page(**nearby, visibility="hidden")]
-    )
+    # /landing, and what a visitor tries /dashboard, so these addresses lead everybody there. Of two pages of one
+    # script, links lead to the first.
+    home, other = (own, nearby) if is_driver else (nearby, own)
+    first = [
+        st.Page(**home, url_path="home", default=True),
+        st.Page(**other),
+        st.Page(**home, visibility="hidden"),
+    ]
     # For anyone else there is no such page: its address leads where any does that leads nowhere.
     for_admins = (
         [

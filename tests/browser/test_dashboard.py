@@ -62,6 +62,15 @@ def test_try_keep_and_come_back(app: App, visit: Open) -> None:
     seen.open("/")
     expect_title(page, "My stations", "fr")
     page.get_by_test_id("stExpandSidebarButton").click()
+    own = page.get_by_test_id("stSidebarNavLink").filter(has_text=translate("My stations", "fr"))
+    seen.open(TRIED)  # what was tried before, or what somebody else tries
+    expect_title(page, "My stations", "fr")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    assert list_prices(page) == ["1,699\xa0€", "1,759\xa0€", "1,799\xa0€"]
+    own.click()
+    page.wait_for_url(re.compile(r"://[^/]+/(\?|$)"))
+    expect_title(page, "My stations", "fr")
+    expect(own).to_have_attribute("aria-current", "page")
     page.get_by_test_id("stSidebar").get_by_role("button", name=translate("Log out", "fr")).click()
     expect_title(page, "What does fuel cost near you?", "fr")
     expect_cookie(page, is_there=False)

@@ -273,6 +273,21 @@ def test_a_shared_search_is_shown_to_a_driver_too_and_home_is_the_own_stations(a
     assert [title.value for title in visit().main.title] == ["What does fuel cost near you?"]
 
 
+def test_the_address_of_the_demo_shows_a_driver_their_own_stations_and_links_lead_home(
+    app: Country, log_in: LogIn
+) -> None:
+    session_id = log_in(1, 2)
+    at = visit("dashboard", session_id=session_id, keep="4,5", fuels="Gazole")
+    assert [title.value for title in at.main.title] == ["My stations"]
+    assert at.main.subheader[0].value == "E10"
+    assert len(list_tables(at)[0]) == 2
+    pages = [page for page in at._registered_pages.values() if Path(str(page["script_path"])).stem == "dashboard"]
+    assert [page["url_pathname"] for page in pages] == ["", "dashboard"]
+    at = visit("choose", session_id=session_id)
+    (link,) = [link.proto for link in at.main.get("page_link") if link.proto.label == "See their prices"]
+    assert (link.page, link.page_script_hash) == ("", pages[0]["page_script_hash"])
+
+
 def test_logging_out_at_home_leads_to_the_first_page_of_visitors(app: Country, log_in: LogIn) -> None:
     at = visit(session_id=log_in(1))
     run(at.sidebar.button(key="sidebar_log_out").click())
@@ -463,7 +478,7 @@ def test_logging_in_says_what_became_of_the_stations_that_go_over(
 def test_what_became_of_them_is_said_until_another_page_is_shown(app: Country, log_in: LogIn) -> None:
     log_in(2)
     at = log_in_by_form(visit("login", carry="1", keep="1", lang="FR"))
-    at.switch_page(str(ROOT / "pages" / "dashboard.py"))
+    at._page_hash = next(hash_ for hash_, page in at._registered_pages.items() if page["url_pathname"] == "")
     for _ in range(3):
         run(at)
         assert [box.value for box in at.main.success] == ["1 station a été ajoutée à votre liste."]
