@@ -10,7 +10,7 @@ import streamlit as st
 from models import make_town_key
 from prices.nearby import PriceRow
 from stations.details import StationDetails
-from stations.favourites import MAX_NAME_LENGTH, Favourite, offer_name
+from stations.favourites import Favourite, offer_name
 from ui.access import PAGES, go_to
 from ui.favourite_changes import (
     add_station,
@@ -38,12 +38,7 @@ def show_add_form(station: StationDetails, favourites: Sequence[Favourite], wher
     elif station.left_feed_at is None:
         key = f"{where}_name_{station.id}"
         with st.form(f"{where}_add", border=True):
-            st.text_input(
-                _("Your name for it"),
-                value=offer_name(station.address, station.town),
-                max_chars=MAX_NAME_LENGTH,
-                key=key,
-            )
+            st.text_input(_("Your name for it"), value=offer_name(station.address, station.town), key=key)
             st.form_submit_button(
                 _("Add to my stations"),
                 type="primary",
@@ -128,8 +123,11 @@ def _show_own_station(
 
 def _show_edit_form(favourite: Favourite, where: str) -> None:
     key = f"{where}_rename_{favourite.station_id}"
+    # Not by `value`: a browser that has the field already would go on showing what was typed, which a rule may change.
+    if key not in st.session_state:
+        st.session_state[key] = favourite.custom_name
     with st.form(f"{where}_edit", border=False):
-        st.text_input(_("Your name for it"), value=favourite.custom_name, max_chars=MAX_NAME_LENGTH, key=key)
+        st.text_input(_("Your name for it"), key=key)
         with st.container(horizontal=True, gap="small"):
             st.form_submit_button(
                 _("Rename"), icon=":material/edit:", on_click=rename_station, args=(favourite.station_id, key, where)

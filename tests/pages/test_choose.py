@@ -418,12 +418,39 @@ def test_a_name_of_one_s_own_is_shown_as_text(app: Country, driver_id: int, type
     assert any(text.startswith(f"In your list as {name}") for text in get_dialog(at))
 
 
-def test_of_a_name_of_ten_thousand_letters_the_first_sixty_are_kept(app: Country, driver_id: int) -> None:
-    """No browser lets them be typed; what a forged request sends is cut where the field ends."""
+@pytest.mark.parametrize("length", [61, 10_000])
+def test_a_name_that_is_too_long_is_refused_and_stays_in_the_field(app: Country, driver_id: int, length: int) -> None:
+    sentence = "Please give a name of at most 60 characters."
     at = open_station(visit("choose", session_id=log_in(app, driver_id)), FIRST)
-    at.text_input(key=f"dialog_name_{FIRST}").set_value("x" * 10_000)
+    at.text_input(key=f"dialog_name_{FIRST}").set_value("x" * length)
     press(at, "Add to my stations")
+    assert [error.value for error in at.error] == [sentence]
+    assert at.text_input(key=f"dialog_name_{FIRST}").value == "x" * length
+    assert list_own(app, driver_id) == []
+    at.text_input(key=f"dialog_name_{FIRST}").set_value("x" * 60)
+    press(at, "Add to my stations")
+    run(at.get_by_key("own_station").set_value(FIRST))
+    at.text_input(key=f"own_rename_{FIRST}").set_value("y" * length)
+    press(at, "Rename")
+    assert [error.value for error in at.error] == [sentence]
+    assert at.text_input(key=f"own_rename_{FIRST}").value == "y" * length
     assert list_own(app, driver_id) == [(FIRST, "x" * 60)]
+
+
+@pytest.mark.parametrize("name", ["Home", ""], ids=["a name of one's own", "the offered name"])
+def test_a_name_of_spaces_gives_the_offered_name_which_the_field_then_shows(
+    app: Country, driver_id: int, name: str
+) -> None:
+    keep(app, driver_id, FIRST, name=name)
+    at = visit("choose", session_id=log_in(app, driver_id))
+    run(at.get_by_key("own_station").set_value(FIRST))
+    at.text_input(key=f"own_rename_{FIRST}").set_value("   ")
+    press(at, "Rename")
+    station = find_station(app, FIRST)
+    offered = f"{station.town}, {station.address}"
+    assert list_own(app, driver_id) == [(FIRST, offered)]
+    field = at.text_input(key=f"own_rename_{FIRST}")
+    assert (field.value, field.proto.value, field.proto.set_value) == (offered, offered, True)  # a browser is told
 
 
 def test_a_station_is_renamed_removed_and_brought_back_to_its_place(app: Country, driver_id: int) -> None:
