@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ USUAL_LITRES_PER_100KM = 6.5
 USUAL_TANK_LITRES = 40
 # Roads are longer than the crow's way, in France by about this much. An assumption, said on the page.
 ROAD_FACTOR = 1.3
+MAX_DECIMALS = 6  # of a price: with these the litres of any vehicle give the same euro
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,25 @@ def compute_savings(block: FuelBlock, vehicle: Vehicle) -> Savings | None:
     )
 
 
+def count_decimals(savings: Savings) -> int:
+    """Return how many decimals of a euro the average needs for the savings, in whole euros, to be recomputed from it.
+
+    Three when it is a whole thousandth, as the median always is; otherwise four or more.
+    """
+    average, cheapest = Decimal(savings.average_milli_eur) / 1000, Decimal(savings.cheapest_milli_eur) / 1000
+    if savings.own_eur is None or average == round(average, 3):
+        return 3
+    litres, saved = round(savings.litres_per_year), _round_half_up(Decimal(savings.own_eur), 0)
+    return next(
+        (
+            decimals
+            for decimals in range(4, MAX_DECIMALS)
+            if _round_half_up(litres * (_round_half_up(average, decimals) - cheapest), 0) == saved
+        ),
+        MAX_DECIMALS,
+    )
+
+
 def compare_detours(
     block: FuelBlock, vehicle: Vehicle, litres: float, latitude: float, longitude: float
 ) -> tuple[Detour, ...]:
@@ -129,6 +150,10 @@ def compare_detours(
         for way in ways
     ]
     return tuple(sorted(detours, key=lambda detour: (detour.row.is_closed, -detour.gain_eur, detour.distance_km)))
+
+
+def _round_half_up(number: Decimal, decimals: int) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
 class _Way(NamedTuple):

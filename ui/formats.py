@@ -39,9 +39,9 @@ def escape_code(text: str) -> str:
     return f"{fence} {line} {fence}"
 
 
-def format_price(milli_eur: int, language: str | None = None) -> str:
+def format_price(milli_eur: float, language: str | None = None, *, decimals: int = 3) -> str:
     """1739 -> "1,739 €" or "€1.739", in the language of this session or, outside of any, in the one named."""
-    return _write_price(milli_eur, language or _get_locale())
+    return _write_price(milli_eur, language or _get_locale(), decimals)
 
 
 def format_difference(milli_eur: int) -> str:
@@ -115,9 +115,11 @@ def get_weekday(at: datetime) -> str:
 
 # Babel takes its time, and a page says the same prices and ages again and again.
 @lru_cache(maxsize=CACHED)
-def _write_price(milli_eur: int, locale: str) -> str:
-    pattern = "#,##0.000\u00a0¤" if locale == "fr" else "¤#,##0.000"
-    return format_currency(Decimal(milli_eur) / 1000, "EUR", pattern, locale=locale, currency_digits=False)
+def _write_price(milli_eur: float, locale: str, decimals: int) -> str:
+    number = "#,##0." + decimals * "0"
+    amount = (Decimal(milli_eur) / 1000).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    pattern = f"{number}\u00a0¤" if locale == "fr" else f"¤{number}"
+    return format_currency(amount, "EUR", pattern, locale=locale, currency_digits=False)
 
 
 @lru_cache(maxsize=CACHED)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from models import FUEL_NAMES
 from prices.dashboard import FuelBlock
-from prices.savings import USUAL_KM_PER_YEAR, Savings, Vehicle, compute_savings
+from prices.savings import USUAL_KM_PER_YEAR, Savings, Vehicle, compute_savings, count_decimals
 from ui.formats import CACHED, format_count, format_euros, format_number, format_price
 from ui.tables import show_table
 from ui.texts import _, get_language
@@ -80,7 +80,7 @@ def _explain(found: tuple[Savings, ...], vehicle: Vehicle, _language: str) -> st
         if savings.own_eur is not None:
             lines.append(
                 _("average of {count} stations:").format(count=savings.station_count)
-                + f" {_reckon(savings, savings.average_milli_eur, savings.own_eur)}"
+                + f" {_reckon(savings, savings.average_milli_eur, savings.own_eur, count_decimals(savings))}"
             )
         if savings.nearby_eur is not None and savings.nearby_median_milli_eur is not None:
             lines.append(
@@ -92,7 +92,7 @@ def _explain(found: tuple[Savings, ...], vehicle: Vehicle, _language: str) -> st
     return "\n\n".join(paragraphs)
 
 
-def _reckon(savings: Savings, price_milli_eur: float, euros: float) -> str:
+def _reckon(savings: Savings, price_milli_eur: float, euros: float, decimals: int = 3) -> str:
     litres = format_count(round(savings.litres_per_year))
-    paid, cheapest = format_price(round(price_milli_eur)), format_price(savings.cheapest_milli_eur)
+    paid, cheapest = format_price(price_milli_eur, decimals=decimals), format_price(savings.cheapest_milli_eur)
     return f"{litres} × ({paid} − {cheapest}) = **{format_euros(euros)}**"

@@ -19,7 +19,7 @@ from accounts.profile import change_fuels, change_vehicle
 from accounts.registration import Registration, register
 from accounts.sessions import open_session
 from db import begin_writing
-from models import CustomStation, OutboxMail, Station, StationBrand, User
+from models import CustomStation, OutboxMail, Price, Station, StationBrand, StockOut, User
 from settings import ROOT
 from stations.favourites import add_favourite
 
@@ -156,6 +156,20 @@ def test_savings_take_the_driver_s_own_figures_and_show_their_formula(app: Count
     assert "median within 10 km of the cheapest: 1,000 × (€1.750 − €1.750) = €0" in formula
     assert "usual" not in formula
     assert at.number_input(key="litres").value == 50
+
+
+def test_the_formula_shows_an_average_with_which_it_can_be_recomputed(app: Country, log_in: LogIn) -> None:
+    session_id = log_in(1, 2, 4, 5)
+    with begin_writing(app.engine) as connection:
+        connection.execute(delete(StockOut).where(StockOut.station_id == 5))
+        for station_id, price in ((1, 1752), (2, 1768), (4, 1775), (5, 1778)):
+            connection.execute(update(Price).where(Price.station_id == station_id).values(price=price))
+    for language, reckoned in (
+        ("EN", "average of 4 stations: 650 × (€1.7683 − €1.752) = €11"),  # 10.60; 10.40 with €1.768
+        ("FR", "moyenne de 4 stations\xa0: 650 × (1,7683\xa0€ − 1,752\xa0€) = 11\xa0€"),
+    ):
+        at = visit(session_id=session_id, lang=language)
+        assert any(reckoned in text for text in list_sentences(at))
 
 
 def test_a_loss_against_those_around_is_said(app: Country, log_in: LogIn) -> None:

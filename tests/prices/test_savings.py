@@ -9,7 +9,7 @@ from known_stations import CENTRE, E10, KM_NORTH, NOW
 
 from prices.dashboard import FavouritePrice, FuelBlock
 from prices.nearby import Rank
-from prices.savings import Vehicle, compare_detours, compute_savings
+from prices.savings import Vehicle, compare_detours, compute_savings, count_decimals
 
 USUAL = Vehicle()
 
@@ -57,6 +57,27 @@ def test_savings_are_litres_times_the_average_of_the_own_less_the_cheapest_and_t
     assert savings.nearby_eur == pytest.approx(32.5)  # 650 x 0.050
     assert (savings.cheapest_milli_eur, savings.nearby_median_milli_eur, savings.station_count) == (1700, 1750, 3)
     assert savings.litres_per_year == 650
+
+
+@pytest.mark.parametrize(
+    ("prices", "vehicle", "decimals"),
+    [
+        ((1752, 1774), USUAL, 3),  # 1.763
+        ((1752,), USUAL, 3),
+        # 1.76825: 650 x 0.01625 = 10.56, that is 11; 650 x (1.768 - 1.752) = 10.40 but 650 x (1.7683 - 1.752) = 10.60
+        ((1752, 1768, 1775, 1778), USUAL, 4),
+        ((1750, 1751), USUAL, 4),  # 1.7505: 0.33, as with 1.751; but it is no whole thousandth
+        # 1.700666...: 20,000 x 0.000666... = 13.33; 20,000 x 0.0007 = 14 but 20,000 x 0.00067 = 13.40
+        ((1700, 1701, 1701), Vehicle(10.0, 200_000), 5),
+    ],
+)
+def test_the_average_has_the_decimals_with_which_the_savings_can_be_recomputed(
+    prices: tuple[int, ...], vehicle: Vehicle, decimals: int
+) -> None:
+    rows = tuple(make_row(station_id, price) for station_id, price in enumerate(prices, start=1))
+    savings = compute_savings(FuelBlock(E10, rows), vehicle)
+    assert savings is not None
+    assert count_decimals(savings) == decimals
 
 
 def test_only_prices_that_can_be_compared_count() -> None:
