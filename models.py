@@ -131,6 +131,9 @@ class StationBrand(Base):
     brand: Mapped[str] = mapped_column(String(60), doc="may be empty")
     brand_key: Mapped[str] = mapped_column(String(60), doc="the brand in the form of town_key")
     name: Mapped[str] = mapped_column(String(120), doc="may be empty")
+    name_key: Mapped[str] = mapped_column(
+        String(120), server_default="", doc="the name in the form of town_key, to be searched in"
+    )
 
 
 class BrandState(Base):

@@ -140,7 +140,13 @@ def store_brands(connection: Connection, brands: BrandList, source: str, *, now:
     connection.execute(
         insert(StationBrand),
         [
-            {"station_id": id_, "brand": brand, "brand_key": make_town_key(brand)[:BRAND_LENGTH], "name": name}
+            {
+                "station_id": id_,
+                "brand": brand,
+                "brand_key": make_town_key(brand)[:BRAND_LENGTH],
+                "name": name,
+                "name_key": make_town_key(name)[:NAME_LENGTH],
+            }
             for id_, (brand, name) in brands.stations.items()
         ],
     )

@@ -1,4 +1,4 @@
-"""What a driver may ask of stations: words of an address, the road, opening hours, services, brand."""
+"""What a driver may ask of stations: words of an address or name, the road, opening hours, services, brand."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Roads = Literal["all", "road", "motorway"]
 class StationFilters:
     """What stations must meet; as it is, all do.
 
-    Each of `words` begins a word of the address, the town or the brand, or the postcode. `open_at`: open at that
-    moment by its hours or by an automat that sells day and night; hours that are not known don't count. `services`
-    are ids, all of them wanted; `brands` are keys as in StationBrand, any of them. `in_stock`: sells the fuel asked
-    for now, or any fuel when none is.
+    Each of `words` begins a word of the address, the town, the brand or the name, or the postcode. `open_at`: open at
+    that moment by its hours or by an automat that sells day and night; hours that are not known don't count.
+    `services` are ids, all of them wanted; `brands` are keys as in StationBrand, any of them. `in_stock`: sells the
+    fuel asked for now, or any fuel when none is.
     """
 
     words: tuple[str, ...] = ()
@@ -74,8 +74,8 @@ def make_opening_judge(at: datetime) -> Callable[[str | None, bool], bool]:
 
 
 def _has_word(word: str) -> ColumnElement[bool]:
-    brand_key = literal(" ") + StationBrand.brand_key
-    branded = select(StationBrand.station_id).where(brand_key.contains(f" {word}", autoescape=True))
+    brand_and_name = literal(" ") + StationBrand.brand_key + " " + StationBrand.name_key
+    branded = select(StationBrand.station_id).where(brand_and_name.contains(f" {word}", autoescape=True))
     return or_(
         (literal(" ") + Station.address_key).contains(f" {word}", autoescape=True),
         (literal(" ") + Station.town_key).contains(f" {word}", autoescape=True),

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from db import begin_writing, open_engine, prepare_database
-from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station
+from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station, StationBrand
 from settings import ROOT, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -124,6 +124,24 @@ def test_when_a_driver_was_last_here_is_taken_from_the_sessions_there_are(settin
         seen = {row.user_id: row.last_seen_at for row in rows}
     engine.dispose()
     assert seen == {1: datetime(2023, 11, 23, 9, tzinfo=UTC), 2: None}
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_the_names_of_stations_there_are_can_be_searched(settings: Settings) -> None:
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        for id_, name in ((1, "Relais de l’Étang"), (2, ""), (3, "½" * 120)):
+            connection.exec_driver_sql(
+                f"INSERT INTO station_brands (station_id, brand, brand_key, name) VALUES ({id_}, '', '', '{name}')"
+            )
+    prepare_database(engine)
+    with engine.connect() as connection:
+        keys = connection.execute(select(StationBrand.name_key).order_by(StationBrand.station_id)).scalars().all()
+    engine.dispose()
+    assert keys == ["relais de l etang", "", ("1 2" * 40)[:120]]
 
 
 def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:

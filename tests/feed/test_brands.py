@@ -243,8 +243,15 @@ def list_stored(engine: Engine) -> list[tuple[Any, ...]]:
 
 def test_a_list_takes_the_place_of_the_one_before(engine: Engine) -> None:
     store(engine, write_brands("Esso", "Avia"))
-    store(engine, write_table((REF, "brand", "name"), ("2", "Système U", "SUPER U"), ("5", "½" * 60, "")), "x" * 600)
-    assert list_stored(engine) == [(2, "Système U", "systeme u", "SUPER U"), (5, "½" * 60, ("1 2" * 20)[:60], "")]
+    store(
+        engine,
+        write_table((REF, "brand", "name"), ("2", "Système U", "SUPER U"), ("5", "½" * 60, "½" * 120)),
+        "x" * 600,
+    )
+    assert list_stored(engine) == [
+        (2, "Système U", "systeme u", "SUPER U", "super u"),
+        (5, "½" * 60, ("1 2" * 20)[:60], "½" * 120, ("1 2" * 40)[:120]),
+    ]
     with engine.connect() as connection:
         (state,) = connection.execute(select(BrandState.__table__))
     assert tuple(state) == (1, "openstreetmap", "x" * 500, 2, NOW)

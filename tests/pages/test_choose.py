@@ -227,11 +227,13 @@ def test_all_fuels_show_each_station_with_all_its_prices(app: Country) -> None:
     assert plain.address in station
 
 
-def test_a_text_that_is_no_place_is_looked_for_in_addresses_town_and_brand(app: Country) -> None:
+def test_a_text_that_is_no_place_is_looked_for_in_address_town_brand_and_name(app: Country) -> None:
     station = find_station(app, next(id_ for id_, one in app.stations.items() if len(one.address.split()) > 2))
     with begin_writing(app.engine) as connection:
         connection.execute(
-            insert(StationBrand).values(station_id=station.id, brand="Au Zéphyr", brand_key="relais zephyr", name="")
+            insert(StationBrand).values(
+                station_id=station.id, brand="Au Zéphyr", brand_key="relais zephyr", name="Halte", name_key="halte"
+            )
         )
     at = visit("choose", q=f"{station.address} {station.town}", all_fuels="true")
     assert station.id in list_map_ids(at)
@@ -240,8 +242,9 @@ def test_a_text_that_is_no_place_is_looked_for_in_addresses_town_and_brand(app: 
         assert set(make_town_key(f"{station.address} {station.town}").split()) <= set(
             make_town_key(f"{other.address} {other.town} {other.zip_code}").split()
         )
-    at = visit("choose", q="zéphyr", all_fuels="true")
-    assert list_map_ids(at) == [station.id]
+    for text in ("Halte", "zéphyr"):
+        at = visit("choose", q=text, all_fuels="true")
+        assert list_map_ids(at) == [station.id]
     assert "Au Zéphyr" in read(at.main.table[0].value.iloc[0, 1])
 
 

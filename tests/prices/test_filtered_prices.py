@@ -80,13 +80,18 @@ def test_in_stock_leaves_out_who_has_run_out_of_the_fuel_or_of_every_fuel(engine
         assert list_filtered(connection, fuel_id=None, in_stock=True) == [1, 2]
 
 
-def test_each_word_begins_a_word_of_address_town_or_brand_or_the_postcode(engine: Engine) -> None:
+def test_each_word_begins_a_word_of_address_town_brand_or_name_or_the_postcode(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         add_selling(connection, 1, address="12 Rue de la Gare", town="Bourges", town_key="bourges", zip_code="18000")
         add_selling(connection, 2, address="Place de la Gare", town="Guéret", town_key="gueret", zip_code="23000")
         add_selling(connection, 3, address="Route des Garennes", town="Bourges", town_key="bourges", zip_code="18000")
         connection.execute(
-            insert(StationBrand).values(station_id=2, brand="Intermarché Super", brand_key="intermarche super", name="")
+            insert(StationBrand),
+            [
+                {"station_id": id_, "brand": brand, "name": name, "brand_key": make_town_key(brand)}
+                | {"name_key": make_town_key(name)}
+                for id_, brand, name in ((2, "Intermarché Super", ""), (3, "Esso", "Relais de l'Étang"))
+            ],
         )
         for text, expected in {
             "rue de la gare bourges": [1],
@@ -96,6 +101,9 @@ def test_each_word_begins_a_word_of_address_town_or_brand_or_the_postcode(engine
             "la GARE 23": [2],
             "intermarché gare": [2],
             "super": [2],
+            "étang": [3],
+            "esso relais garennes": [3],
+            "tang": [],
             "ourges": [],
             "100% _gare": [],
         }.items():
