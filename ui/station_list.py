@@ -32,6 +32,7 @@ from ui.reading import begin_change, open_reading
 from ui.texts import _, ngettext
 
 MAX_TRIED = 10  # stations that a visitor may choose without an account
+MAX_ADDRESS_LENGTH = 2000  # letters of the ids in an address that are read
 CARRY_KEY = "carry"  # in the address: they are to go over to an account
 ADDRESS_KEY = "keep"  # the ids of a visitor's stations in the address of a page
 
@@ -296,5 +297,7 @@ def _word_unknown(count: int) -> str:
 
 def _read_ids(text: str) -> list[int]:
     """Read the ids in an address, which anybody may have written."""
-    parts = [part for part in text[:2000].split(",") if part.isascii() and part.isdigit()]
+    if len(text) > MAX_ADDRESS_LENGTH:  # the last id may be cut in two
+        text = text[:MAX_ADDRESS_LENGTH].rpartition(",")[0]
+    parts = [part for part in text.split(",") if part.isascii() and part.isdigit()]
     return list(dict.fromkeys(map(int, parts)))

@@ -100,6 +100,12 @@ def test_the_address_opens_the_list_in_another_tab(app: Engine) -> None:
     assert open_list("3,1").session_state["shown"] == [(3, name(3)), (1, name(1))]
 
 
+def test_an_id_that_is_cut_in_two_where_an_address_is_too_long_is_left_out(app: Engine) -> None:
+    at = open_list("1,2," * 499 + "13334,3")  # 1,996 letters and four of the five of an id
+    assert at.session_state["shown"] == [(1, name(1)), (2, name(2))]
+    assert "list_note" not in at.session_state
+
+
 @pytest.mark.parametrize(
     ("action", "error"),
     [
