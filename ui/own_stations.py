@@ -152,8 +152,10 @@ def _show_way_to_keep(count: int) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             ngettext(
-                "{count} station, kept in this window and its address only.",
-                "{count} stations, kept in this window and its address only.",
+                "{count} station, kept in this window and its address only. "
+                "A name you give it is in this window alone.",
+                "{count} stations, kept in this window and its address only. "
+                "Names you give them are in this window alone.",
                 count,
             ).format(count=count)
         )

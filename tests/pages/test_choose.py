@@ -341,6 +341,10 @@ def test_a_visitor_adds_stations_too_and_they_stand_in_the_address(app: Country)
         press(open_station(at, station_id), "Add to my stations")
     assert at.query_params["keep"] == f"{FIRST},{SECOND}"
     assert get_headings(at)[0] == "My stations (2 of 10)"
+    assert (
+        "2 stations, kept in this window and its address only. Names you give them are in this window alone."
+        in list_texts(at)
+    )
     assert len(get_choices(visit("choose", keep=f"{SECOND},{FIRST},999999999999,x,-1,7"))) == 2
     press(at, "Keep these")
     assert [title.value for title in at.title] == ["Open an account"]
