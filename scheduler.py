@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "scheduler.lock"  # held by a scheduler as long as it lives, never deleted
 LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
-CHECK_SECONDS = 0.5  # how often pid.txt is looked at
+CHECK_SECONDS = 0.5  # how often pid.txt and lastjob.txt are looked at
+SWEEP_SECONDS = 60.0  # between two looks for mails that were left behind
 SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
 FIRST_RETRY_SECONDS = 60.0
 START_PAUSE_SECONDS = 10.0  # between two starts by one app
@@ -294,21 +295,28 @@ class Scheduler:
         return read_lastjob(self._settings, datetime.now(UTC)) if is_loaded else None
 
     def _wait_until_due(self, engine: Engine, last_success: datetime | None, failures: int) -> bool:
-        """Wait, in steps of a minute since the clock may be set; return False when asked to stop.
+        """Wait, in short steps since the clock may be set and lastjob.txt removed; return False when asked to stop.
 
-        At each step the mails are sent that an app left behind.
+        Who removes lastjob.txt wants a load at once. Where none ever was (the sample writes none), none is due.
+        Once a minute the mails are sent that an app left behind.
         """
         interval = self._settings.refresh_seconds
         retry_at = time.monotonic() + compute_pause(failures, self._first_retry_seconds, interval) if failures else None
+        sweep_at = time.monotonic()
+        was_there = False
         while not self._stop.is_set():
             if retry_at is not None:
                 seconds = retry_at - time.monotonic()
             else:
                 seconds = compute_wait(datetime.now(UTC), last_success, interval)
-            if seconds <= 0:
+            is_there = self._settings.lastjob_file.exists()
+            if seconds <= 0 or (was_there and not is_there):
                 return True
-            self._sweep_mails(engine)
-            self._stop.wait(min(seconds, 60.0))
+            was_there = is_there
+            if time.monotonic() >= sweep_at:
+                self._sweep_mails(engine)
+                sweep_at = time.monotonic() + SWEEP_SECONDS
+            self._stop.wait(min(seconds, CHECK_SECONDS))
         return False
 
     def _sweep_mails(self, engine: Engine) -> None:

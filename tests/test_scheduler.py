@@ -187,6 +187,16 @@ def list_outputs(settings: Settings, kind: str = "std*") -> list[Path]:
     return sorted(settings.outputs_dir.glob(f"{kind}_*.txt"))
 
 
+def leave_mail(engine: Engine) -> None:
+    """Leave a mail behind, which the scheduler sends as soon as it waits."""
+    with begin_writing(engine) as connection:
+        queue_mail(connection, recipient="ada@mailbox.org", subject="left", text="x", html="x", now=datetime.now(UTC))
+
+
+def list_mails(settings: Settings) -> list[Path]:
+    return list((settings.outputs_dir / "mail").glob("*.eml"))
+
+
 class App:
     """The app: a process of its own in which each line of input is a page load."""
 
@@ -521,6 +531,33 @@ def test_a_database_without_the_feed_of_the_settings_is_loaded_at_once(
     settings = with_feed(settings, make_feed())
     assert processes.open_app(settings).start()
     wait_until(lambda: query(settings, "SELECT source FROM feed_state") == [(settings.feed_url,)])
+
+
+@pytest.mark.slow
+def test_a_load_is_due_at_once_when_lastjob_is_removed(
+    settings: Settings, make_feed: MakeFeed, processes: Processes, engine: Engine
+) -> None:
+    settings = with_feed(settings, make_feed())
+    leave_mail(engine)
+    processes.run_scheduler(settings)
+    wait_until(lambda: has_loaded(settings) and list_mails(settings))  # from here on it waits for six hours
+    scheduler = processes.wait_for_scheduler(settings)
+    settings.lastjob_file.unlink()
+    wait_until(lambda: has_loaded(settings))
+    assert processes.wait_for_scheduler(settings) == scheduler
+    # On a shared database one load an interval is enough, whoever did it.
+    assert list_statuses(settings) == (["loaded"] if DATABASE == "postgresql" else ["loaded", "unchanged"])
+
+
+@pytest.mark.slow
+def test_a_lastjob_that_never_was_there_makes_no_load_due(
+    settings: Settings, processes: Processes, engine: Engine
+) -> None:
+    leave_mail(engine)
+    processes.run_scheduler(with_feed(settings, "sample"))
+    wait_until(lambda: list_mails(settings))  # it waits
+    assert not settings.lastjob_file.exists()
+    assert query(settings, "SELECT source, status FROM etl_runs") == [("sample", "loaded")]
 
 
 # It stops within five seconds
@@ -904,8 +941,7 @@ def test_it_sends_the_mails_that_an_app_left_behind(
     settings: Settings, make_feed: MakeFeed, processes: Processes, engine: Engine
 ) -> None:
     settings = with_feed(settings, make_feed())
-    with begin_writing(engine) as connection:
-        queue_mail(connection, recipient="ada@mailbox.org", subject="left", text="x", html="x", now=datetime.now(UTC))
+    leave_mail(engine)
     processes.run_scheduler(settings)
-    wait_until(lambda: list((settings.outputs_dir / "mail").glob("*.eml")))
+    wait_until(lambda: list_mails(settings))
     wait_until(lambda: query(settings, "SELECT count(*) FROM outbox") == [(0,)])
