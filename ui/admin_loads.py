@@ -35,10 +35,11 @@ def show_loads() -> None:
     """Draw the section, and watch for what changes."""
     running = find_running(get_settings())
     is_loading = etl.is_load_running(get_settings(), get_engine())
+    last = read_lastjob(get_settings(), datetime.now(UTC))
     with open_reading() as connection:
         runs = list_runs(connection, SHOWN_RUNS)
         refusal = get_refusal(connection)
-    _show_state(running, runs[0] if is_loading and runs else None)
+    _show_state(running, runs[0] if is_loading and runs else None, last)
     _show_buttons(running, is_loading=is_loading)
     if refusal is not None:
         _show_refusal(refusal)
@@ -48,10 +49,10 @@ def show_loads() -> None:
     else:
         show_load_chart(runs)
         _show_runs(runs)
-    _watch((running, is_loading, runs[:1]))
+    _watch((running, is_loading, runs[:1], last))
 
 
-def _show_state(running: Running | None, load: Run | None) -> None:
+def _show_state(running: Running | None, load: Run | None, last: datetime | None) -> None:
     now = datetime.now(UTC)
     settings = get_settings()
     if running is not None:
@@ -62,9 +63,8 @@ def _show_state(running: Running | None, load: Run | None) -> None:
         process = _("It does not run, but left a pid.txt behind.")
     else:
         process = _("It does not run; the next visit starts it when a load is due.")
-    last = read_lastjob(settings, now)
     if last is None:
-        due = _("No load has succeeded yet, or lastjob.txt can't be read: one is due.")
+        due = _("lastjob.txt is not there or can't be read: a load is due.")
     else:
         due = _("Last success: {last}. Next load: {next}.").format(
             last=format_instant(last), next=format_instant(last + timedelta(seconds=settings.refresh_seconds))
@@ -122,7 +122,10 @@ def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
                 )
         show_confirmed(
             _("Forget lastjob.txt"),
-            _("Forget when a load last succeeded: the next visit finds that one is due."),
+            _(
+                "Forget when a load last succeeded. The background process loads at once; where none runs, the next "
+                "visit starts it."
+            ),
             _("Yes, forget it"),
             "admin_forget_lastjob",
             _forget_lastjob,
@@ -219,7 +222,7 @@ def _describe(run: Run) -> str:
     return "  \n".join(lines)
 
 
-def _watch(shown: tuple[Running | None, bool, list[Run]]) -> None:
+def _watch(shown: tuple[Running | None, bool, list[Run], datetime | None]) -> None:
     is_first = True
 
     @st.fragment(run_every=POLL_SECONDS)
@@ -230,7 +233,9 @@ def _watch(shown: tuple[Running | None, bool, list[Run]]) -> None:
             return
         with open_reading() as connection:
             runs = list_runs(connection, 1)
-        if (find_running(get_settings()), etl.is_load_running(get_settings(), get_engine()), runs) != shown:
+        settings = get_settings()
+        last = read_lastjob(settings, datetime.now(UTC))
+        if (find_running(settings), etl.is_load_running(settings, get_engine()), runs, last) != shown:
             st.rerun(scope="app")
 
     watch()

@@ -261,6 +261,7 @@ def test_a_stale_pid_file_and_lastjob_are_removed(
     assert not app.pid_file.exists()
     press(at, "admin_forget_lastjob")
     assert not app.lastjob_file.exists()
+    assert any("lastjob.txt is not there or can't be read: a load is due." in one.value for one in at.main.markdown)
     assert list_actions(engine) == ["remove_pid", "forget_lastjob"]
     assert at.button(key="admin_forget_lastjob").disabled
 
