@@ -20,25 +20,34 @@ from models import EtlRun, Station, User
 from settings import ROOT
 
 DOCUMENT = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
-STATE_DIR, BACKUPS = "/var/lib/carburoam/8501", "/var/backups"
+SHIPPED = {
+    "state_dir": "/var/lib/carburoam/8501",
+    "backups": "/var/backups",
+    "database": f"postgresql://{USER}@HOST/carburoam",
+}
 
 
 def find_command(start: str, **replaced: str) -> list[str]:
     """Return the command of the document that begins so, its parts with these paths and addresses replaced."""
+    return shlex.split(find_line(start, **replaced))
+
+
+def find_line(start: str, **replaced: str) -> str:
+    """Return the line of the document that begins so, for a shell, with these paths and addresses replaced."""
     (line,) = (line for line in DOCUMENT.splitlines() if line.startswith(f"    {start}"))
-    parts = shlex.split(line)
-    for shipped, ours in replaced.items():
-        shipped = {"state_dir": STATE_DIR, "backups": BACKUPS, "database": f"postgresql://{USER}@HOST/carburoam"}[
-            shipped
-        ]
-        assert shipped in line
-        parts = [part.replace(shipped, ours) for part in parts]
-    return parts
+    for name, ours in replaced.items():
+        assert SHIPPED[name] in line
+        line = line.replace(SHIPPED[name], ours)
+    return line.strip()
 
 
 def require_program(name: str) -> None:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
+
+
+def read_mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def add_user(engine: Engine, name: str) -> None:
@@ -76,14 +85,15 @@ def test_sqlite_is_kept_while_it_is_written_and_brought_back(on_sqlite: Engine, 
     add_user(on_sqlite, "ada")
     with begin_writing(on_sqlite) as connection:
         connection.execute(insert(EtlRun).values(started_at=NOW))
-        subprocess.run(find_command('sqlite3 /var/lib/carburoam/8501/db.sqlite3 ".backup', **where), check=True)
+        subprocess.run(["/bin/sh", "-c", find_line("(umask 077 && sqlite3", **where)], check=True)
+    assert read_mode(tmp_path / "carburoam.sqlite3") == 0o600
     add_user(on_sqlite, "after")
     on_sqlite.dispose()
     subprocess.run(find_command("rm -f", state_dir=where["state_dir"]), check=True)
     owned = find_command("install -o carburoam", **where)
     subprocess.run([owned[0], *owned[5:]], check=True)  # whoever runs the test can't give files away
     assert list_users(on_sqlite) == ["ada"]
-    assert (tmp_path / "state" / "db.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert read_mode(tmp_path / "state" / "db.sqlite3") == 0o600
     with on_sqlite.connect() as connection:
         assert connection.scalars(select(EtlRun.id)).all() == [], "a transaction that was not over is in the backup"
 
@@ -109,7 +119,8 @@ def test_postgresql_is_kept_and_brought_back(tmp_path: Path) -> None:
         add_user(engine, "ada")
         where = {"database": f"postgresql://{USER}@127.0.0.1:{cluster.port}/carburoam", "backups": str(tmp_path)}
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-        subprocess.run(find_command("pg_dump", **where), check=True, env=environment)
+        subprocess.run(["/bin/sh", "-c", find_line("(umask 077 && pg_dump", **where)], check=True, env=environment)
+        assert read_mode(tmp_path / "carburoam.dump") == 0o600
         with engine.connect() as connection:
             stations = len(connection.scalars(select(Station.id)).all())
         add_user(engine, "after")
