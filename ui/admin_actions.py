@@ -110,7 +110,7 @@ def word_admin_error(error: Exception) -> str:
         case LastAdmin():
             return _("This is the last admin who can log in: name another one first.")
         case AccountShut():
-            return _("To an account that is locked or not confirmed, no mail is sent.")
+            return _("To an account that is locked or waits for a code, no mail is sent.")
         case RefusedFeedGone():
             return _("Another load came in between: please look again.")
         case DriverUnknown():

@@ -41,7 +41,7 @@ def show_people() -> None:
             (_("Active in 30 days"), figures.active_30_days),
             (_("Admins"), figures.admins),
             (_("Locked"), figures.locked),
-            (_("Not confirmed"), figures.unconfirmed),
+            (_("Waiting for a code"), figures.unconfirmed),
             (_("Stations kept"), figures.stations_kept),
             (_("Open codes"), figures.codes_open),
             (_("Expired codes"), figures.codes_expired),
@@ -80,7 +80,7 @@ def _show_account(account: Account) -> None:
         marks = [
             _("admin") if account.is_admin else "",
             _("locked since {instant}").format(instant=format_instant(account.locked_at)) if account.locked_at else "",
-            _("not confirmed") if account.confirmed_at is None else "",
+            _("waiting for a code") if account.confirmed_at is None else "",
         ]
         st.markdown(" ".join(f":orange-badge[{mark}]" for mark in marks if mark) or _("An account like any other."))
         seen = format_instant(account.seen_at) if account.seen_at else _("never")

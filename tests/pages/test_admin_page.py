@@ -193,6 +193,21 @@ def test_what_people_wrote_is_text(app: Settings, engine: Engine) -> None:
     assert read(rows[0]) == f"locked the account · {HOSTILE[:30]}"
 
 
+def test_who_waits_for_a_code_is_told_from_who_needs_none(app: Settings, engine: Engine) -> None:
+    def count_waiting(at: AppTest) -> str:
+        return next(str(metric.value) for metric in at.main.metric if metric.label == "Waiting for a code")
+
+    at = find_account(open_admin(engine, "people"), "bob")
+    assert count_waiting(at) == "0", "without a mail server an account opens at once"
+    assert ":orange-badge[waiting for a code]" not in list_texts(at)
+    with begin_writing(engine) as connection:
+        own = Credential.user_id == find_id(engine, "bob")
+        connection.execute(update(Credential).where(own).values(confirmed_at=None))
+    run(at)
+    assert count_waiting(at) == "1"
+    assert ":orange-badge[waiting for a code]" in list_texts(at)
+
+
 # What it does
 
 
