@@ -83,13 +83,18 @@ def format_age(at: datetime, now: datetime) -> str:
 
 def format_day(at: datetime) -> str:
     """Write the day of an instant in Paris: "23 novembre 2023"."""
-    return format_date(at.astimezone(PARIS).date(), "long", locale=_get_locale())
+    return _write_first(format_date(at.astimezone(PARIS).date(), "long", locale=_get_locale()))
 
 
 def format_instant(at: datetime) -> str:
     """Write an instant in Paris time: "23 novembre 2023 à 09:20"."""
     pattern = "d MMMM y 'à' HH:mm" if _get_locale() == "fr" else "d MMMM y 'at' HH:mm"
-    return format_datetime(at.astimezone(PARIS), pattern, locale=_get_locale())
+    return _write_first(format_datetime(at.astimezone(PARIS), pattern, locale=_get_locale()))
+
+
+def format_short_instant(at: datetime) -> str:
+    """Write an instant of these weeks in Paris time: "23 nov. 09:20"."""
+    return _write_first(format_datetime(at.astimezone(PARIS), "d MMM HH:mm", locale=_get_locale()))
 
 
 def format_clock(minutes: int) -> str:
@@ -139,6 +144,11 @@ def _write_age(minutes: int, locale: str) -> str:
     age = timedelta(minutes=-minutes)
     text = format_timedelta(age, granularity="minute", threshold=1.2, add_direction=True, locale=locale)
     return text.replace(" ", "\u00a0")  # so that a table breaks before it
+
+
+def _write_first(date: str) -> str:
+    """Write the first day of a month as French does, "1er mars", which Babel does not."""
+    return f"1er{date[1:]}" if date.startswith("1 ") and _get_locale() == "fr" else date
 
 
 def _get_locale() -> str:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
-from babel.dates import format_datetime
 
 from prices.loads import Run
-from ui.formats import PARIS, format_count
-from ui.texts import _, get_language
+from ui.formats import format_count, format_short_instant
+from ui.texts import _
 
 HEIGHT_PX = 320
 SHOWN_TIMES = 3  # of as many loads the time is written: more overlap on a phone
@@ -29,7 +28,7 @@ def show_load_chart(runs: Sequence[Run]) -> None:
 def make_load_spec(runs: Sequence[Run]) -> dict[str, Any]:
     """Return the chart of these loads, the oldest first, in the words of Vega-Lite."""
     kinds = [_("Stations"), _("Prices"), _("Refused"), _("Failed")]
-    times = [_write_time(run) for run in runs]
+    times = [format_short_instant(run.started_at) for run in runs]
     counts, troubles = [], []
     for load, (run, time) in enumerate(zip(runs, times, strict=True)):
         if run.stations_seen:
@@ -96,11 +95,6 @@ def make_load_spec(runs: Sequence[Run]) -> dict[str, Any]:
             },
         ],
     }
-
-
-def _write_time(run: Run) -> str:
-    locale = {"fr": "fr", "en": "en_GB"}[get_language()]
-    return format_datetime(run.started_at.astimezone(PARIS), "d MMM HH:mm", locale=locale)
 
 
 def _write_thousands() -> str:

@@ -105,12 +105,30 @@ def test_an_age_is_told_in_the_largest_unit_and_a_clock_ahead_is_just_now() -> N
 def test_a_day_and_an_instant_are_those_of_paris() -> None:
     late = datetime(2023, 11, 22, 23, 30, tzinfo=UTC)  # half past midnight in Paris, the day after
     summer = datetime(2026, 7, 14, 6, 5, tzinfo=UTC)
-    require("format_day", {late: ("23 novembre 2023", "23 November 2023")})
+    first = datetime(2023, 2, 28, 23, 0, tzinfo=UTC)
+    eleventh = datetime(2023, 3, 11, 8, 5, tzinfo=UTC)
+    require(
+        "format_day",
+        {
+            late: ("23 novembre 2023", "23 November 2023"),
+            first: ("1er mars 2023", "1 March 2023"),
+            eleventh: ("11 mars 2023", "11 March 2023"),
+        },
+    )
     require(
         "format_instant",
         {
             late: ("23 novembre 2023 à 00:30", "23 November 2023 at 00:30"),
             summer: ("14 juillet 2026 à 08:05", "14 July 2026 at 08:05"),
+            first: ("1er mars 2023 à 00:00", "1 March 2023 at 00:00"),
+        },
+    )
+    require(
+        "format_short_instant",
+        {
+            late: ("23 nov. 00:30", "23 Nov 00:30"),
+            first: ("1er mars 00:00", "1 Mar 00:00"),
+            eleventh: ("11 mars 09:05", "11 Mar 09:05"),
         },
     )
     require("format_hour", {late: ("00:30", "00:30"), summer: ("08:05", "08:05")})
