@@ -10,9 +10,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import URL, Connection, Row, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts import registration
@@ -22,7 +23,7 @@ from accounts.privacy import erase_driver
 from accounts.recovery import queue_password_code
 from accounts.sessions import close_sessions
 from db import begin_writing, open_engine, prepare_database
-from errors import AccountShut, CarburoamError, DriverUnknown, LastAdmin
+from errors import AccountShut, CarburoamError, DriverUnknown, LastAdmin, SettingRefused
 from models import Credential, User
 from settings import Settings, read_settings
 
@@ -87,10 +88,10 @@ def erase_account(
 
 
 def find_by_email(connection: Connection, email: str) -> int:
-    """Return the id of the account of an address. Raises DriverUnknown."""
+    """Return the id of the account of an address. Raises DriverUnknown: there is none; the text names the database."""
     user_id = connection.execute(select(User.id).where(User.email_key == make_key(email))).scalar()
     if user_id is None:
-        raise DriverUnknown(f"no account has the address {email}")
+        raise DriverUnknown(f"no account has the address {email} in {_name_database(connection.engine.url)}")
     return user_id
 
 
@@ -127,6 +128,17 @@ def _require_another_admin(connection: Connection, user_id: int) -> None:
         raise LastAdmin("this is the last admin who can log in")
 
 
+def _require_file(url: URL) -> None:
+    """See that a SQLite database is there, which would else be made, without any account. Raises SettingRefused."""
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).is_file()):
+        where = "CARBUROAM_STATE_DIR or CARBUROAM_DATABASE_URL says where it is"
+        raise SettingRefused(f"there is no database {_name_database(url)}; {where}")
+
+
+def _name_database(url: URL) -> str:
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Give or take the admin role in the database of the settings; return the exit code."""
     parser = argparse.ArgumentParser(
@@ -142,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         settings = read_settings()
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database)
+        _require_file(engine.url)
         prepare_database(engine)
         with begin_writing(engine) as connection:
             is_changed = change(connection, COMMAND, find_by_email(connection, options.email), datetime.now(UTC))

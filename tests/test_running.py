@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ DOCUMENT = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 SHIPPED = {
     "state_dir": "/var/lib/carburoam/8501",
     "backups": "/var/backups",
+    "program": "/opt/carburoam",
+    "python": ".venv/bin/python",
+    "environment": "/etc/carburoam.env",
+    "as_user": "runuser -u carburoam -- ",
     "database": f"postgresql://{USER}@HOST/carburoam",
 }
 
@@ -32,9 +37,9 @@ def find_command(start: str, **replaced: str) -> list[str]:
     return shlex.split(find_line(start, **replaced))
 
 
-def find_line(start: str, **replaced: str) -> str:
-    """Return the line of the document that begins so, for a shell, with these paths and addresses replaced."""
-    (line,) = (line for line in DOCUMENT.splitlines() if line.startswith(f"    {start}"))
+def find_line(start: str, *, end: str = "", **replaced: str) -> str:
+    """Return the line of the document that begins and ends so, for a shell, with these paths and addresses replaced."""
+    (line,) = (line for line in DOCUMENT.splitlines() if line.startswith(f"    {start}") and line.endswith(end))
     for name, ours in replaced.items():
         assert SHIPPED[name] in line
         line = line.replace(SHIPPED[name], ours)
@@ -105,6 +110,32 @@ def test_the_last_loads_are_told(on_sqlite: Engine, tmp_path: Path) -> None:
     command = find_command('sqlite3 /var/lib/carburoam/8501/db.sqlite3 "SELECT', state_dir=str(tmp_path / "state"))
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.endswith("|refused|why\n")
+
+
+@pytest.mark.slow
+def test_commands_by_hand_have_the_settings_of_the_service(tmp_path: Path) -> None:
+    environment, state_dir = tmp_path / "carburoam.env", tmp_path / "served"
+    environment.write_text(
+        "# settings\nCARBUROAM_FEED_URL='sample'\nCARBUROAM_CONTACT='Ada <ada@mailbox.org> & $HOME'\n"
+    )
+    where = {
+        "program": str(ROOT),
+        "python": sys.executable,
+        "environment": str(environment),
+        "state_dir": str(state_dir),
+        "as_user": "",  # whoever runs the test may not become another
+    }
+
+    def call(end: str) -> subprocess.CompletedProcess[str]:
+        line = find_line("(cd /opt/carburoam", end=end, **where)
+        return subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True)
+
+    loaded = call("etl.py)")
+    assert (loaded.stdout.partition(":")[0], loaded.stderr, loaded.returncode) == ("loaded", "", 0)
+    assert read_mode(state_dir) == 0o700
+    granted = call("grant EMAIL)")
+    in_database = f"no account has the address EMAIL in sqlite:///{state_dir / 'db.sqlite3'}"
+    assert (granted.stdout, granted.stderr) == ("", f"accounts.admin: {in_database}\n")
 
 
 @pytest.mark.slow

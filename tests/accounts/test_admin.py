@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, make_url, select
 
 from accounts import admin
 from accounts.audit import KEPT, Actor, list_actions, note_action
@@ -278,7 +279,10 @@ def test_the_command_says_what_was_so_already_and_writes_nothing_down(
     ("arguments", "line"),
     [
         (["revoke", "ada@mailbox.org"], "accounts.admin: this is the last admin who can log in\n"),
-        (["grant", "nobody@mailbox.org"], "accounts.admin: no account has the address nobody@mailbox.org\n"),
+        (
+            ["grant", "no@mailbox.org"],
+            "accounts.admin: no account has the address no@mailbox.org in {database}\n",
+        ),
     ],
 )
 def test_the_command_says_in_one_line_what_it_can_not_do(
@@ -286,13 +290,32 @@ def test_the_command_says_in_one_line_what_it_can_not_do(
 ) -> None:
     do(engine, admin.grant_admin, make_driver("ada"))
     assert admin.main(arguments) == 1
-    assert capsys.readouterr().err == line
+    assert capsys.readouterr().err == line.format(database=engine.url)
+
+
+@pytest.mark.parametrize("place", ["none.db", "no/such/folder/none.db"])
+def test_the_command_says_that_there_is_no_database_and_makes_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    monkeypatch.setenv("CARBUROAM_DATABASE_URL", f"sqlite:///{tmp_path / place}")
+    assert admin.main(["grant", "ada@mailbox.org"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"accounts.admin: there is no database sqlite:///{tmp_path / place}; ")
+    assert error.count("\n") == 1
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_the_command_names_a_database_without_its_password() -> None:
+    url = make_url("postgresql+psycopg://carburoam:geheim@db.example:5433/carburoam?password=geheim&sslmode=require")
+    assert admin._name_database(url) == "postgresql+psycopg://carburoam:***@db.example:5433/carburoam?sslmode=require"
 
 
 def test_the_command_says_in_one_line_that_a_database_can_not_be_used(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CARBUROAM_DATABASE_URL", "sqlite:////there/is/none.db")
+    path = tmp_path / "none.db"
+    path.write_text("This is no database." * 100)
+    monkeypatch.setenv("CARBUROAM_DATABASE_URL", f"sqlite:///{path}")
     assert admin.main(["grant", "ada@mailbox.org"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("accounts.admin: the database can't be used: ")

@@ -37,7 +37,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     refused = grant(app, "nobody@mailbox.org")
     assert (refused.returncode, refused.stderr) == (
         1,
-        "accounts.admin: no account has the address nobody@mailbox.org\n",
+        f"accounts.admin: no account has the address nobody@mailbox.org in sqlite:///{app.state_dir / 'db.sqlite3'}\n",
     )
     assert grant(app, "ada@mailbox.org").returncode == 0
 
