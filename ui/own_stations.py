@@ -23,6 +23,7 @@ from ui.favourite_changes import (
     undo_removal,
 )
 from ui.formats import escape, format_age, format_price
+from ui.kept_fields import show_kept
 from ui.price_table import name_station
 from ui.station_list import StationList, keep_tried_stations, show_list_note
 from ui.texts import _, ngettext
@@ -124,8 +125,7 @@ def _show_own_station(
 def _show_edit_form(favourite: Favourite, where: str) -> None:
     key = f"{where}_rename_{favourite.station_id}"
     # Not by `value`: a browser that has the field already would go on showing what was typed, which a rule may change.
-    if key not in st.session_state:
-        st.session_state[key] = favourite.custom_name
+    show_kept(key, favourite.custom_name)
     with st.form(f"{where}_edit", border=False):
         st.text_input(_("Your name for it"), key=key)
         with st.container(horizontal=True, gap="small"):

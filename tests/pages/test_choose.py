@@ -33,7 +33,7 @@ from accounts.sessions import open_session
 from db import begin_writing
 from models import Attempt, CustomStation, Station, StationBrand, User, make_town_key
 from stations.details import StationDetails, get_station
-from stations.favourites import MAX_FAVOURITES, add_favourite, remove_favourite
+from stations.favourites import MAX_FAVOURITES, add_favourite, remove_favourite, rename_favourite
 
 NOTHING_SOLD = "There is no station here that sells this. Try a wider circle or another place."
 
@@ -488,6 +488,15 @@ def test_the_way_back_of_one_driver_is_not_offered_to_the_next(app: Country, dri
     press(at, "Log out")
     assert get_headings(at)[0] == "My stations (0 of 10)"
     assert "Undo" not in [button.label for button in at.button]
+
+
+def test_a_name_given_in_another_window_is_shown_in_the_field(app: Country, driver_id: int) -> None:
+    keep(app, driver_id, FIRST)
+    at = visit("choose", session_id=log_in(app, driver_id))
+    run(at.get_by_key("own_station").set_value(FIRST))
+    with begin_writing(app.engine) as connection:
+        rename_favourite(connection, driver_id, FIRST, "By the sea")
+    assert run(at).text_input(key=f"own_rename_{FIRST}").value == "By the sea"
 
 
 def test_stations_are_moved_and_sorted(app: Country, driver_id: int) -> None:
