@@ -32,6 +32,7 @@ def main() -> None:
 
 def show_form() -> None:
     asks_code = "login_has_code" in st.session_state
+    may_have_code = get_settings().can_mail and not asks_code
     with st.form("login", border=True):
         st.text_input(_("Username or e-mail"), key="login_name", max_chars=254, autocomplete="username")
         st.text_input(
@@ -44,10 +45,11 @@ def show_form() -> None:
         st.form_submit_button(_("Log in"), type="primary", on_click=submit)
     if error := st.session_state.pop("login_error", None):
         st.error(error, icon=":material/error:")
-    if not asks_code and get_settings().can_mail:
-        st.caption(_("A new account also asks for the code that was mailed to you."))
-        st.button(_("I have a code for a new account"), icon=":material/password:", on_click=ask_code)
+        if may_have_code:
+            st.caption(_("A new account also asks for the code that was mailed to you."))
     with st.container(horizontal=True):
+        if may_have_code:
+            st.button(_("I have a code for a new account"), icon=":material/password:", on_click=ask_code)
         st.page_link(PAGES / "recover.py", label=_("Forgotten username or password?"), icon=":material/help:")
         st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
 
