@@ -766,12 +766,12 @@ def test_the_command_loads_brands_in_place_of_the_former_and_leaves_no_trace_of_
         "rejected: 1 x station id can't be read\n"
     )
     after = dump(engine)
-    assert after["station_brands"] == [(1000001, "Esso", "esso", "Relais"), (1000002, "Esso", "esso", "")]
+    assert after["station_brands"] == [(1000001, "Esso", "esso", "Relais", "relais"), (1000002, "Esso", "esso", "", "")]
     assert after["brand_state"][0][1:4] == ("prix_carburant", web.get_url("/names.json"), 2)
     (tmp_path / "osm.csv").write_bytes(BRAND_TABLE)
     assert run_command(settings, "--brands", str(tmp_path / "osm.csv")).returncode == 0
     after = dump(engine)
-    assert after["station_brands"] == [(1000002, "Avia", "avia", "")]
+    assert after["station_brands"] == [(1000002, "Avia", "avia", "", "")]
     assert {name for name in before if before[name] != after[name]} == {"station_brands", "brand_state"}
     assert list_runs(engine) == runs
     assert settings.lastjob_file.read_text() == lastjob

@@ -356,7 +356,7 @@ def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> N
     ]
     french = visit(q="lyon", locale="fr-FR")
     assert [station.split("\n")[2:] for _, station, _ in list_rows(french)][1:] == [
-        ["rupture depuis le 1 mars 2026"],
+        ["rupture depuis le 1er mars 2026"],
         ["rupture"],
         ["prix ancien"],
         ["prix invraisemblable"],
