@@ -17,7 +17,7 @@ from people import People, list_accounts, open_account
 from programs import END_SECONDS, run_program
 from snapshots import learn_feeds, load, look
 from sqlalchemy import Engine
-from test_kills import has_open_run, wait_for_moment
+from test_kills import has_open_run, learn_pace, wait_for_moment
 
 from bench.postgres_cluster import Cluster, find_programs, run_cluster
 from db import open_engine, prepare_database
@@ -72,13 +72,14 @@ def test_a_postgresql_that_crashes_at_any_moment_of_a_load_harms_nobody(
     prepare_database(engine)
     random = Random(2)
     feeds = learn_feeds(settings, engine, make_feed)
+    pace = learn_pace(settings, engine, feeds)
     rounds = choose(small=2, whole=50)
     crashed_in_load = 0
     with People(engine, settings, {feed.snapshot for feed in feeds}, is_away=True) as people:
         for number in range(1, rounds + 1):
             feed = feeds[number % 2]
             with run_program(settings, "etl.py", "--feed", str(feed.path)) as process:
-                wait_for_moment(process, engine, random)
+                wait_for_moment(process, engine, random, pace)
                 if number % 2:
                     cluster.stop("immediate")
                 else:
