@@ -56,8 +56,11 @@ class App:
 
 
 @contextmanager
-def run_app(state_dir: Path, feed_url: str, *, is_loading: bool = False) -> Iterator[App]:
-    """Run the application until the end of the block; it has prices when the block begins, unless `is_loading`."""
+def run_app(state_dir: Path, feed_url: str, *, is_loading: bool = False, **settings: str) -> Iterator[App]:
+    """Run the application until the end of the block; it has prices when the block begins, unless `is_loading`.
+
+    `settings` are more of them, by the names that they have in the environment.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
     port = find_free_port()
     app = App(f"http://127.0.0.1:{port}", state_dir)
@@ -69,7 +72,7 @@ def run_app(state_dir: Path, feed_url: str, *, is_loading: bool = False) -> Iter
                 *("--server.port", str(port), "--server.address", "127.0.0.1"),
             ],
             cwd=ROOT,
-            env=make_environment(state_dir, feed_url),
+            env=make_environment(state_dir, feed_url) | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from unittest.mock import patch
 
 from aiosmtpd.controller import Controller
 from playwright.sync_api import Locator, Page, expect
 
 from accounts.registration import Registration, register
-from browser import app_process
-from browser.app_process import App, find_free_port, make_environment, run_app, wait_until
+from browser.app_process import App, find_free_port, run_app, wait_until
 from browser.catalogue import translate
 from browser.feeds import KnownStation
 from browser.visit import get_main, settle
@@ -79,11 +77,7 @@ def run_mail_server() -> Iterator[tuple[Mailbox, str]]:
 @contextmanager
 def run_mailing_app(state_dir: Path, feed_url: str, smtp_url: str) -> Iterator[App]:
     """Run the application until the end of the block, with a mail server."""
-
-    def make_mailing(state_dir: Path, feed_url: str) -> dict[str, str]:
-        return make_environment(state_dir, feed_url) | {"CARBUROAM_SMTP_URL": smtp_url}
-
-    with patch.object(app_process, "make_environment", make_mailing), run_app(state_dir, feed_url) as app:
+    with run_app(state_dir, feed_url, CARBUROAM_SMTP_URL=smtp_url) as app:
         yield app
 
 
