@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, expect
 
-from browser.app_process import App, make_environment
+from browser.app_process import App, make_environment, wait_until
 from browser.catalogue import translate
 from browser.mail_server import add_driver, expect_cookie, expect_title, log_in
 from browser.visit import Look, Open, Visit, get_main, settle
@@ -47,9 +47,14 @@ def open_section(page: Page, english: str, language: str) -> None:
 def find_account(page: Page, text: str, language: str) -> None:
     """Search for an account by a part of its name or address, on the section People."""
     search = get_main(page).get_by_label(translate("Part of a username or an e-mail address", language), exact=True)
-    search.fill(text)
-    search.press("Enter")
-    settle(page)
+
+    def is_found() -> bool:
+        search.fill(text)
+        search.press("Enter")
+        settle(page)
+        return get_main(page).get_by_text(text).count() > 0
+
+    wait_until(is_found, 30)  # going back may draw the field anew just then, without what was typed
 
 
 def walk_as_admin(app: App, visit: Open, look: Look, language: str) -> Iterator[tuple[Visit, str]]:
