@@ -21,7 +21,7 @@ from ui.visitor import get_address
 def main() -> None:
     st.title(_("Forgotten username or password"), anchor=False)
     with make_column():
-        # Kept until another page is shown, and not only once: writing the cookie runs the page again.
+        # Kept until another page is shown, and not only once: a load that ends runs the page again.
         if get_driver() is not None and (note := st.session_state.get("visitor_note")):
             st.success(note, icon=":material/check_circle:")
             if st.button(_("Go on"), type="primary"):

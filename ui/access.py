@@ -42,7 +42,7 @@ def require_admin() -> Driver:
 
 def show_left_note() -> None:
     """Say why who was logged in a moment ago no longer is; nothing to who has just pressed "Log out"."""
-    # Until another page is shown, and not only once: writing the cookie runs the page again.
+    # Until another page is shown, and not only once: a load that ends runs the page again.
     match st.session_state.get("left_note"):
         case "deleted":
             text = _("Your account is deleted, and all that was kept with it. Safe travels!")

@@ -145,35 +145,32 @@ def forget_session(*, is_deleted: bool = False) -> None:
 def draw_cookie() -> None:
     """Let the library log in by a cookie that was found, and write the one that is due; to be called last in a run.
 
-    Their components run the page again as soon as the browser has drawn them. What it has not drawn by then never gets
-    a value that we set in that first run: Streamlit sends such a value once.
+    What their components are drawn by is run again as soon as the browser has drawn them. So that is a fragment: a page
+    that runs again of itself loses what was pressed at that moment, and first values of fields not drawn yet.
     """
+    with st.sidebar:
+        _draw_cookie()
+
+
+@st.fragment
+def _draw_cookie() -> None:
     if st.session_state.pop("cookie_found", False) and (driver := get_driver()) is not None:
         _log_in_by_cookie(get_session_id(), driver)
     _write_cookie()
 
 
 def _write_cookie() -> None:
-    """Write the cookie that is due, on every rerun until the browser reports it: a rerun may overtake its component."""
+    """Write the cookie that is due, on every run until the browser reports it: a run may overtake its component."""
     due = st.session_state.get("cookie_due")
     if due is None:
         return
     value, expires_at = due
-    with st.sidebar:
-        manager = _make_authenticate({}).cookie_controller.cookie_model.cookie_manager
-        reported = manager.cookies.get(COOKIE, "")
-        if reported == value and st.session_state.get("cookie_written") == value:
-            st.session_state.pop("cookie_due")
-            return
-        manager.set(
-            COOKIE,
-            value,
-            key=f"set_{hash(value) & 0xFFFFFFFF:x}",
-            expires_at=expires_at,
-            secure=is_https(),
-            same_site="strict",
-        )
-        st.session_state["cookie_written"] = value
+    key = f"set_{expires_at.timestamp()}"  # another component for every writing: each reports once
+    if st.session_state.get(key):
+        st.session_state.pop("cookie_due")
+        return
+    manager = _make_authenticate({}).cookie_controller.cookie_model.cookie_manager
+    manager.set(COOKIE, value, key=key, expires_at=expires_at, secure=is_https(), same_site="strict")
 
 
 def _write_cookie_later(value: str, lifetime: timedelta) -> None:
@@ -205,8 +202,7 @@ def read_cookie(token: str | None) -> str | None:
 def _log_in_by_cookie(session_id: str, driver: Driver) -> None:
     """Let the library log in by the cookie, knowing the one account at stake."""
     account: dict[str, object] = {"name": driver.name, "email": driver.email, "roles": [driver.role], "password": "-"}
-    with st.sidebar:
-        _make_authenticate({session_id: account}).login("unrendered")
+    _make_authenticate({session_id: account}).login("unrendered")
 
 
 def _make_authenticate(accounts: dict[str, dict[str, object]]) -> Authenticate:

@@ -17,7 +17,7 @@ def show_submit(label: str, save: Callable[[], None], *fields: str) -> None:
     """Draw the button of a form, and beside it what was said when one of these fields was saved last."""
     with st.container(horizontal=True):
         st.form_submit_button(label, type="primary", on_click=save)
-        # Until the next change, and not only once: writing the cookie runs the page again.
+        # Until the next change, and not only once: a load that ends runs the page again.
         if (note := st.session_state.get("profile_note")) and st.session_state.get("profile_noted_at") in fields:
             st.success(note, icon=":material/check_circle:")
 

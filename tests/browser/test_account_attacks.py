@@ -133,7 +133,7 @@ def test_a_stolen_cookie_is_refused_once_its_session_has_ended(app: App, visit: 
         press(page, "Change the password")
         expect(get_main(page).get_by_text("Saved.")).to_be_visible()
         wait_until(lambda: expect_cookie(page)["value"] != cookie["value"], 30)
-        expect(get_main(page).get_by_text("Saved.")).to_be_visible()  # still, though the cookie ran the page again
+        expect(get_main(page).get_by_text("Saved.")).to_be_visible()  # still, though the cookie was written
         seen.open("/profile")
         expect_title(page, "Your profile", "en")  # this browser stays logged in
     else:

@@ -174,7 +174,22 @@ def test_a_reload_stays_logged_in_and_never_shows_the_logged_out_page(mailing_ap
     seen.keep_screenshot("account-reloaded")
 
 
-def test_fields_show_what_is_kept_however_soon_the_cookie_runs_the_page_again(
+@pytest.mark.parametrize("is_new", [True, False], ids=["by the form", "by the cookie"])
+def test_logging_in_runs_no_page_of_itself(app: App, visit: Open, logged_in: dict[str, Any], *, is_new: bool) -> None:
+    if is_new:
+        add_driver(app, "hedy", language="en")
+        seen = visit(app, "/login", Look(language="en"))
+        log_in(seen.page, "en", "hedy")
+    else:
+        seen = visit(app, "/", Look(language="en"), storage_state=logged_in)
+    settle(seen.page)
+    expect_cookie(seen.page)
+    seen.wait_for_answers()
+    expect(seen.page.get_by_test_id("stCustomComponentV1")).to_have_count(0)
+    assert seen.page_runs == (2 if is_new else 1), "opening the page, and the press of a button"
+
+
+def test_fields_show_what_is_kept_however_soon_the_cookie_is_found(
     app: App, visit: Open, logged_in: dict[str, Any]
 ) -> None:
     for _ in range(3):

@@ -19,6 +19,7 @@ from playwright.sync_api import (
     WebSocket,
     expect,
 )
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from browser.app_process import wait_until
 from settings import ROOT
@@ -64,6 +65,7 @@ class Visit:
     problems: list[str] = field(default_factory=list)
     pending: set[Request] = field(default_factory=set)
     map_clicks: int = 0  # how often the browser told the app what is selected on a map
+    page_runs: int = 0  # how often the browser asked for a run of the whole page
     headers: dict[str, dict[str, str]] = field(default_factory=dict)  # of each answer of the app, by address
 
     def open(self, path: str) -> Page:
@@ -156,7 +158,10 @@ def _watch(visit: Visit) -> None:
         socket.on("framesent", note_frame)
 
     def note_frame(frame: str | bytes) -> None:
-        visit.map_clicks += isinstance(frame, bytes) and any(key in frame for key in MAPS)
+        if isinstance(frame, bytes):
+            visit.map_clicks += any(key in frame for key in MAPS)
+            message = BackMsg.FromString(frame)
+            visit.page_runs += message.HasField("rerun_script") and not message.rerun_script.fragment_id
 
     def watch_page(page: Page) -> None:
         page.on("pageerror", lambda error: visit.problems.append(f"a page error: {error}"))

@@ -243,7 +243,7 @@ def test_who_sets_a_new_password_is_logged_in_here_and_nowhere_else(
     at.text_input(key="reset_code").set_value(code)
     at.text_input(key="reset_password").set_value("another long password")
     run(press(at, "Set the new password"))
-    for _ in range(2):  # writing the cookie runs the page once more
+    for _ in range(2):  # a load that ends runs the page once more
         assert [box.value for box in at.main.success] == [
             "Your new password is set and you are logged in. Every other browser is logged out."
         ]
@@ -633,9 +633,7 @@ def test_a_language_chosen_in_a_session_that_was_ended_is_not_kept(app: Settings
 
 
 @pytest.mark.parametrize("page", ["profile", "privacy", "landing"])
-def test_the_cookie_runs_a_page_again_only_once_it_is_drawn_whole(
-    app: Settings, monkeypatch: pytest.MonkeyPatch, page: str
-) -> None:
+def test_the_cookie_is_the_last_that_a_run_draws(app: Settings, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     at = log_in(page=page)
     drawn: list[str] = []
     enqueue = DeltaGenerator._enqueue
