@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, expect
 
-from browser.app_process import App, make_environment, wait_until
+from browser.app_process import App, make_environment
 from browser.catalogue import translate
 from browser.mail_server import add_driver, expect_cookie, expect_title, log_in
 from browser.visit import Look, Open, Visit, get_main, settle
@@ -39,22 +40,20 @@ def log_in_at(visit: Open, app: App, name: str, look: Look) -> Visit:
 
 
 def open_section(page: Page, english: str, language: str) -> None:
+    """Open a section, and wait until the address names it: a reload or going back any earlier would not know of it."""
     settle(page)
     get_main(page).get_by_role("radio", name=translate(english, language), exact=True).click()
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("section", ["loads"]) == [english.lower()])
     settle(page)
 
 
 def find_account(page: Page, text: str, language: str) -> None:
     """Search for an account by a part of its name or address, on the section People."""
     search = get_main(page).get_by_label(translate("Part of a username or an e-mail address", language), exact=True)
-
-    def is_found() -> bool:
-        search.fill(text)
-        search.press("Enter")
-        settle(page)
-        return get_main(page).get_by_text(text).count() > 0
-
-    wait_until(is_found, 30)  # going back may draw the field anew just then, without what was typed
+    search.fill(text)
+    search.press("Enter")
+    expect(get_main(page).get_by_text(text).first).to_be_visible()
+    settle(page)
 
 
 def walk_as_admin(app: App, visit: Open, look: Look, language: str) -> Iterator[tuple[Visit, str]]:

@@ -59,7 +59,6 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     confirm(page, "Load now", "Yes, load now")
     expect(get_main(page).get_by_text("A load was started.")).to_be_visible()
     wait_until(lambda: len(app.query("SELECT 1 FROM etl_runs WHERE finished_at IS NOT NULL")) == runs + 1, 60)
-    ada.open("/admin")
     expect(get_main(page).get_by_test_id("stTable").get_by_text("unchanged")).to_be_visible()
 
     open_section(page, "People", "en")
