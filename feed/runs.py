@@ -85,7 +85,7 @@ def describe(stored: StoreReport) -> str:
         f"{stored.stations_written} stations and {stored.prices_written} prices written",
     ]
     if stored.stations_left:
-        parts.append(f"{stored.stations_left} stations no longer in the feed")
+        parts.append(f"stations no longer in the feed: {stored.stations_left}")
     if stored.rejections:
         reasons = ", ".join(
             f"{count} x {reason}" + _name_stations(stored.rejected_stations[reason])

@@ -154,7 +154,7 @@ def write_station_link(row: FavouritePrice) -> str:
 def write_age(updated_at: datetime, age_from: datetime) -> str:
     """Write the age of a report, marked from seven days on."""
     age = format_age(updated_at, age_from)
-    return f":orange[:material/schedule: {age}]" if age_from - updated_at >= AGING else age
+    return f":orange[:material/schedule:\u00a0{age}]" if age_from - updated_at >= AGING else age
 
 
 def write_note(row: PriceRow | FavouritePrice) -> str:

@@ -15,7 +15,7 @@ _TEMPLATES = (
     N_("the feed has not changed since the last load"),
     N_("it was stopped before its end"),
     N_("it holds {count} stations, less than half of the {before} before"),
-    N_("{count} stations no longer in the feed"),
+    N_("stations no longer in the feed: {count}"),
     N_("loaded instead of the first feed: {part}"),
     N_("the sample feed never takes the place of real prices"),
     N_("the server says that nothing changed, but nothing was loaded before"),

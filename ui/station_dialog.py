@@ -65,7 +65,7 @@ def _show_station(
     show_prices(prices, freshness, count_ages_from(freshness, now))
     show_hours(station, now)
     show_services(station)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.link_button(
             _("Directions"),
             make_directions_link(station.latitude, station.longitude),

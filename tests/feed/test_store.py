@@ -218,7 +218,7 @@ def test_a_station_that_vanished_is_marked_and_comes_back_clean(
     load(whole)
     report = load(write_feed(*stays), NOW + SIX_HOURS)
     assert report.status == "loaded"
-    assert "1 stations no longer in the feed" in report.message
+    assert "stations no longer in the feed: 1" in report.message
     assert list_left(engine) == {1: NOW + SIX_HOURS}
     assert list_prices(engine) == {(2, 1, 1739), (3, 1, 1739)}
     assert list_stock_outs(engine) == {(3, 6)}

@@ -96,7 +96,7 @@ def test_a_driver_s_home_shows_the_own_stations_cheapest_first(app: Country, log
         ("€1.700", "Guéret, 3 Rue de la Gare\n1\u00a0month\u00a0ago\nold price"),
     ]
     cells = at.main.table[0].value
-    assert ":orange[:material/schedule: 8\u00a0days\u00a0ago]" in cells.iloc[0, 1]  # marked from seven days on
+    assert ":orange[:material/schedule:\u00a08\u00a0days\u00a0ago]" in cells.iloc[0, 1]  # marked from seven days on
     assert ":orange[" not in cells.iloc[1, 1]
     assert cells.iloc[0, 0].startswith("**€1.750**")
     assert "](/station?id=2&lang=EN)" in cells.iloc[0, 1]

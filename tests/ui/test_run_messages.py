@@ -37,9 +37,10 @@ def in_french() -> Iterator[None]:
         ),
         (LOADED, ""),
         (
-            f"{LOADED}; 3 stations no longer in the feed; rejected: 2 x price can't be read (stations 1000001, 2), "
+            f"{LOADED}; stations no longer in the feed: 3; rejected: 2 x price can't be read (stations 1000001, 2), "
             "1 x stock-out: begins in the future, 1 x news",
-            "3 stations ne sont plus dans le flux · rejetés\u00a0: 2 × prix illisible (stations 1000001, 2), "
+            "stations qui ne sont plus dans le flux\u00a0: 3 · "
+            "rejetés\u00a0: 2 × prix illisible (stations 1000001, 2), "
             "1 × rupture\u00a0: commence dans l'avenir, 1 × `news`",
         ),
         (
