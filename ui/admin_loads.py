@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 import etl
 from accounts.audit import Actor, note_action
+from db import is_shared
 from prices.loads import Refusal, Run, accept_refused, get_refusal, list_runs, withdraw_accepted
 from scheduler import Running, find_running, remove_stale_pid, start_load, stop_running
 from statefiles import forget_lastjob, read_lastjob
@@ -123,6 +124,11 @@ def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
         show_confirmed(
             _("Forget lastjob.txt"),
             _(
+                "Forget when a load last succeeded. On a database of several servers that is read from it again, and a "
+                "load is due when the interval is over."
+            )
+            if is_shared(get_engine())
+            else _(
                 "Forget when a load last succeeded. The background process loads at once; where none runs, the next "
                 "visit starts it."
             ),

@@ -274,6 +274,9 @@ def test_a_stale_pid_file_and_lastjob_are_removed(
     write_line(app.pid_file, "999999999")
     at = press(open_admin(engine), "admin_remove_pid")
     assert not app.pid_file.exists()
+    says = [one.value for one in at.main.markdown if one.value.startswith("Forget when a load last succeeded.")]
+    assert len(says) == 1
+    assert ("loads at once" in says[0]) == (DATABASE == "sqlite")
     press(at, "admin_forget_lastjob")
     assert not app.lastjob_file.exists()
     assert any("lastjob.txt is not there or can't be read: a load is due." in one.value for one in at.main.markdown)
