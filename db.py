@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, FromClause, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from errors import DatabaseNewer
 from settings import ROOT
 
 # How long a writer waits for another, in seconds. A load holds the write lock for about a second.
@@ -167,10 +168,12 @@ def prepare_database(engine: Engine) -> None:
     """Create the database when it is missing and bring its tables to the newest revision.
 
     Several processes may do so at once: the upgrade is one transaction that takes a lock first.
+    Raises DatabaseNewer: its tables are of a revision that this program doesn't know.
     """
     # Imported here: they cost 0.3 s, which nobody who only reads should pay.
     from alembic import command
     from alembic.config import Config
+    from alembic.migration import MigrationContext
 
     if is_shared(engine):
         _create_database(engine)
@@ -179,6 +182,12 @@ def prepare_database(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         if is_shared(engine):
             _take_lock(connection, _UPGRADE)
+        revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and revision not in _list_revisions():
+            raise DatabaseNewer(
+                f"the database is of a newer version of this program (revision {revision}): use that one, or the "
+                "backup made before it"
+            )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

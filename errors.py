@@ -3,6 +3,7 @@
 CarburoamError
 ├── SettingRefused        a setting cannot be used as it stands
 ├── CopyRefused           a database can't be copied to another without losing something
+├── DatabaseNewer         a newer version of the program has changed the tables of the database
 ├── FeedError             the national feed gave nothing to load
 │   ├── FeedUnreachable   it could not be fetched: network, time-out, HTTP status, certificate
 │   └── FeedRefused       it was fetched, or would lead somewhere, and must not be loaded
@@ -56,6 +57,13 @@ class SettingRefused(CarburoamError):
 
 class CopyRefused(CarburoamError):
     """A database can't be copied to another one without losing something."""
+
+
+class DatabaseNewer(CarburoamError, OSError):
+    """The tables of the database are of a newer version than this program.
+
+    An OSError too: who copes with a database that is out of reach copes with one that can't be used.
+    """
 
 
 class FeedError(CarburoamError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, i
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import begin_writing, is_shared, open_engine, prepare_database, renew_statistics
-from errors import CopyRefused
+from errors import CarburoamError, CopyRefused, DatabaseNewer
 from models import AuditRow, Base, Credential, CustomStation, FollowedGasType, User
 
 BATCH_ROWS = 5_000
@@ -114,11 +115,36 @@ def _require_tables(url: str) -> None:
         engine.dispose()
 
 
+def _is_same(one: Engine, other: Engine) -> bool:
+    """Say whether two engines lead to one database, however their URLs spell it."""
+    if one.dialect.name != other.dialect.name:
+        return False
+    if not is_shared(one):
+        return Path(str(one.url.database)).samefile(str(other.url.database))
+    # No two servers were started in the same microsecond.
+    identity = select(func.current_database(), func.pg_postmaster_start_time())
+    with one.connect() as first, other.connect() as second:
+        return first.execute(identity).one() == second.execute(identity).one()
+
+
+@contextmanager
+def _naming(database: str) -> Iterator[None]:
+    """Say of which database it is that it can't be used. Raises CopyRefused."""
+    try:
+        yield
+    except DatabaseNewer as error:
+        raise CopyRefused(f"{database}: {error}") from error
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise CopyRefused(f"{database} can't be used: {cause}") from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Copy, and print the number of rows of each table; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m migrations.copy",
-        description="Copy everything from one database to another, when nothing else uses either of them.",
+        description="Copy everything from one database to another, when nothing else uses either of them. Both are "
+        "first brought to the tables of this version.",
     )
     parser.add_argument("source", metavar="FROM_URL", help="for example sqlite:////srv/carburoam/db.sqlite3")
     parser.add_argument(
@@ -131,17 +157,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.source == options.target:
             raise CopyRefused("both are the same database")
-        _require_tables(options.source)
-        source, target = open_engine(options.source), open_engine(options.target)
-        for engine in (source, target):
-            prepare_database(engine)
-        copied = copy_database(source, target, is_replaced=options.replace)
-    except CopyRefused as error:
+        with _naming("FROM_URL"):
+            _require_tables(options.source)
+            source = open_engine(options.source)
+            prepare_database(source)
+        with _naming("TO_URL"):
+            target = open_engine(options.target)
+            prepare_database(target)
+        with _naming("one of the two"):
+            if _is_same(source, target):
+                raise CopyRefused("both are the same database")
+            copied = copy_database(source, target, is_replaced=options.replace)
+    except CarburoamError as error:
         print(f"migrations.copy: {error}", file=sys.stderr)
-        return 1
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        print(f"migrations.copy: a database can't be used: {cause}", file=sys.stderr)
         return 1
     for name, count in copied.items():
         print(f"{name}: {count}")

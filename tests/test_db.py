@@ -17,10 +17,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from conftest import DATABASE
-from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from db import begin_writing, open_engine, prepare_database
+from errors import DatabaseNewer
 from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station, StationBrand
 from settings import ROOT, Settings
 
@@ -95,6 +96,15 @@ def test_a_database_of_any_revision_is_upgraded_with_its_rows(settings: Settings
         assert find_differences(connection) == []
         assert connection.scalars(select(EtlRun.source)).all() == ["before"]
     engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_stays_as_it_is(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseNewer, match=r"is of a newer version of this program \(revision 9999\)"):
+        prepare_database(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["9999"]
 
 
 @pytest.mark.usefixtures("empty_database")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DATABASE, NOW, MakeFeed
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from accounts.audit import Actor, note_action
@@ -228,10 +228,51 @@ def test_a_source_with_other_tables_than_ours_is_left_as_it_is(
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("urls", "named"),
+    [
+        (["SOURCE", "sqlite:////there/is/none.db"], "TO_URL can't be used: "),
+        (["SOURCE", "foo"], "TO_URL can't be used: "),
+        (["foo", "SOURCE"], "FROM_URL can't be used: "),
+        (["mysql://localhost/x", "SOURCE"], "FROM_URL can't be used: "),
+    ],
+)
 def test_a_database_that_cannot_be_used_is_named_in_one_line(
-    filled: Engine, capsys: pytest.CaptureFixture[str]
+    filled: Engine, capsys: pytest.CaptureFixture[str], urls: list[str], named: str
 ) -> None:
-    assert main([filled.url.render_as_string(hide_password=False), "sqlite:////there/is/none.db"]) == 1
+    known = filled.url.render_as_string(hide_password=False)
+    assert main([known if url == "SOURCE" else url for url in urls]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("migrations.copy: a database can't be used: ")
+    assert error.startswith(f"migrations.copy: {named}")
     assert error.count("\n") == 1
+
+
+def test_one_database_under_two_names_is_not_copied_onto_itself(
+    filled: Engine, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(str(filled.url.database))
+    known = filled.url.render_as_string(hide_password=False)
+    names = [[known, f"sqlite:///{link}", "--replace"]]
+    if DATABASE == "postgresql":
+        assert main([known, settings.database]) == 0
+        names.append([settings.database, f"{settings.database}?application_name=other"])
+    before = read_all(filled)
+    capsys.readouterr()
+    for urls in names:
+        assert main(urls) == 1
+        assert capsys.readouterr() == ("", "migrations.copy: both are the same database\n")
+    assert read_all(filled) == before
+
+
+def test_a_database_of_a_newer_version_is_left_alone(
+    filled: Engine, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with begin_writing(filled) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    known = filled.url.render_as_string(hide_password=False)
+    assert main([known, settings.database]) == 1
+    assert capsys.readouterr().err == (
+        "migrations.copy: FROM_URL: the database is of a newer version of this program (revision 9999): use that one, "
+        "or the backup made before it\n"
+    )

@@ -12,7 +12,7 @@ import pytest
 from conftest import CLUSTER, name_database
 from filelock import FileLock
 from page_visit import Country, find_other_language, list_names_of_pages, list_texts, load_country, read, run_app, visit
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, text
 
 from db import begin_writing
 from etl import LOCK_FILE
@@ -93,6 +93,19 @@ def test_a_database_that_can_t_be_read_is_said_in_a_sentence(
         at = visit()
         (box,) = at.main.error
         assert (box.proto.title, box.value) == ("The prices can't be read right now", "Please try again in a minute.")
+        assert not at.main.title
+
+
+def test_a_database_of_a_newer_version_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine
+) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with run_app(monkeypatch, settings):
+        at = visit()
+        (box,) = at.main.error
+        assert box.proto.title == "This installation is not set up rightly"
+        assert box.value.startswith("the database is of a newer version of this program")
         assert not at.main.title
 
 
