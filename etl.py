@@ -368,7 +368,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise SettingRefused("--brands names no list")
         if options.feed:
             settings = settings.model_copy(update={"feed_url": options.feed})
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        settings.make_state_dir()
         engine = open_engine(settings.database)
         prepare_database(engine)
         if options.brands:

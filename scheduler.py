@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging()
     try:
         settings = read_settings()
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        settings.make_state_dir()
         with FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS):
             Scheduler(settings).run(end_with=sys.stdin.buffer if options.end_with_stdin else None)
     except Timeout:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,6 +73,13 @@ class Settings(BaseSettings):
             raise ValueError("must be smtp://user:password@host:port or smtps://...")
         return value
 
+    @field_validator("mail_from")
+    @classmethod
+    def _require_address(cls, value: str) -> str:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]):
+            raise ValueError("must be an e-mail address")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _strip_base_url(cls, value: str) -> str:
@@ -116,6 +125,13 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             ours[f"CARBUROAM_{name.upper()}"] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
         return os.environ | ours
+
+    def make_state_dir(self) -> None:
+        """Make the folder of the state where it is missing. Raises SettingRefused: it can't be made."""
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingRefused(f"CARBUROAM_STATE_DIR: no folder can be made there ({error.strerror})") from error
 
     @property
     def pid_file(self) -> Path:

@@ -21,9 +21,9 @@ ISO 8601 in UTC. `standing` says whether a price can be compared with others: `f
 days, E85 and GPLc 90 days, before the newest report of the feed) or `implausible` (far from the median of the country).
 Only fresh ones are ranked and enter a median.
 
-Answers have an ETag that changes with every load: send it as If-None-Match. One address may ask so many times a minute
-(where the server can't tell addresses apart, all together {UNKNOWN_SHARE} times as often); beyond that the answer is
-429 with Retry-After. Problems are described as in RFC 9457.
+Answers have an ETag that changes with every load: send it as If-None-Match. One address may ask 120 times a minute, or
+as often as this server was set to allow (where it can't tell addresses apart, all together {UNKNOWN_SHARE} times as
+often); beyond that the answer is 429 with Retry-After. Problems are described as in RFC 9457.
 """.strip()
 
 

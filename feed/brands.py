@@ -208,7 +208,7 @@ def _split_table(text: str) -> tuple[list[str], list[list[str]]]:
         if REF_COLUMN in _read_header(first_line.split(separator)):
             break
     else:
-        raise FeedRefused("it is neither the JSON list of prix_carburant nor a table with ref:FR:prix-carburants")
+        raise FeedRefused("the list is neither the JSON of prix_carburant nor a table with ref:FR:prix-carburants")
     if separator == "\t":
         # Overpass separates by tabs and quotes nothing, so that a quotation mark may stand alone in a cell.
         rows = [[_unquote(cell) for cell in line.split("\t")] if line else [] for line in re.split("\r?\n", text)]

@@ -794,7 +794,7 @@ def test_brands_can_be_loaded_before_the_first_feed(settings: Settings, tmp_path
         (Answer(200, b"x" * 20_000_001), "the list is larger than 20 MB"),
         (
             Answer(200, b"<html>"),
-            "it is neither the JSON list of prix_carburant nor a table with ref:FR:prix-carburants",
+            "the list is neither the JSON of prix_carburant nor a table with ref:FR:prix-carburants",
         ),
         (Answer(302, headers=(("Location", "file:///etc/passwd"),)), "127.0.0.1 redirects to a file: address"),
     ],

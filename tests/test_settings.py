@@ -44,7 +44,11 @@ RULES = {
         {"smtps://me:secret@mail:465": SecretStr("smtps://me:secret@mail:465")},
         dict.fromkeys(["http://mail", "mail:25", "smtp://"], "must be smtp://"),
     ),
-    "mail_from": Rule("carburoam@localhost", {"a@b.org": "a@b.org"}, {"x" * 255: "at most 254"}),
+    "mail_from": Rule(
+        "carburoam@localhost",
+        {"a@b.org": "a@b.org", "A <a@b.org>": "A <a@b.org>"},
+        {"x" * 255: "at most 254", "bad": "must be an e-mail address"},
+    ),
     "base_url": Rule(
         "http://localhost:8501",
         {"https://a.org/": "https://a.org"},
@@ -157,6 +161,12 @@ def test_the_small_files_are_in_the_state_dir(tmp_path: Path) -> None:
     assert settings.pid_file == tmp_path / "pid.txt"
     assert settings.lastjob_file == tmp_path / "lastjob.txt"
     assert settings.outputs_dir == tmp_path / "outputs"
+
+
+def test_a_state_dir_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingRefused, match="CARBUROAM_STATE_DIR: no folder can be made there"):
+        Settings(state_dir=tmp_path / "file").make_state_dir()
 
 
 def test_a_relative_state_dir_does_not_move_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

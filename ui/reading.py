@@ -24,7 +24,7 @@ logger = logging.getLogger("carburoam.pages")
 def get_settings() -> Settings:
     """Return the settings this app was started with."""
     settings = read_settings()
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_state_dir()
     return settings
 
 
