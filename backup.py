@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, func, literal, select, text, union_all
+from sqlalchemy import Connection, Engine, func, literal, select, union_all
 
 from db import is_shared
 from models import Base
@@ -25,11 +25,11 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 
 def measure_size(connection: Connection) -> int:
-    """Return how many bytes the database takes on the disk, on SQLite without what waits in its log."""
+    """Return how many bytes the database takes on the disk, on SQLite with its log."""
     if is_shared(connection.engine):
         return int(connection.execute(select(func.pg_database_size(func.current_database()))).scalar_one())
-    pages, page_size = (connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size"))
-    return int(pages * page_size)
+    path = str(connection.engine.url.database)
+    return sum(part.stat().st_size for part in (Path(path), Path(f"{path}-wal")) if part.exists())
 
 
 def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
