@@ -44,7 +44,7 @@ CarburoamError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 class CarburoamError(Exception):
@@ -79,13 +79,13 @@ class FeedRefused(FeedError):
 
 
 class FeedShrunk(FeedRefused):
-    """The feed holds less than half of the stations of the one before; an admin can accept it."""
+    """The feed holds less than half of the stations of the one before, without those `gone`; an admin can accept it."""
 
-    def __init__(self, station_count: int, station_count_before: int, stations_gone: int) -> None:
+    def __init__(self, station_count: int, station_count_before: int, gone: Collection[int]) -> None:
         super().__init__(f"it holds {station_count} stations, less than half of the {station_count_before} before")
         self.station_count = station_count
         self.station_count_before = station_count_before
-        self.stations_gone = stations_gone
+        self.gone = gone
 
 
 class LoadRunning(CarburoamError):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -225,6 +225,7 @@ class RefusedFeed(Base):
     station_count: Mapped[int]
     station_count_before: Mapped[int] = mapped_column(doc="of the feed loaded last")
     stations_gone: Mapped[int] = mapped_column(doc="stations that loading it would take out of the feed")
+    gone_ids: Mapped[list[int]] = mapped_column(JSON, server_default="[]", doc="their ids")
     refused_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(doc="when an admin accepted it: the next load takes it")
 

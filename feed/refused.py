@@ -38,7 +38,8 @@ def keep_refused(
             digest=archive.digest,
             station_count=shrunk.station_count,
             station_count_before=shrunk.station_count_before,
-            stations_gone=shrunk.stations_gone,
+            stations_gone=len(shrunk.gone),
+            gone_ids=sorted(shrunk.gone),
             refused_at=now,
         )
     )

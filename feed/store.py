@@ -194,7 +194,7 @@ class _Storing:
     def _require_half(self) -> None:
         before = self._connection.execute(select(FeedState.station_count)).scalar()
         if before is not None and len(self._found) * 2 < before:
-            raise FeedShrunk(len(self._found), before, len(self._list_gone()))
+            raise FeedShrunk(len(self._found), before, self._list_gone())
 
     def _list_gone(self) -> list[int]:
         return list(self._fingerprints.keys() - self._found - self._unreadable - self._left)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from errors import RefusedFeedGone
-from models import EtlRun, RefusedFeed
+from models import CustomStation, EtlRun, RefusedFeed, Station
+from stations.departments import find_department
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,24 @@ class Refusal:
     accepted_at: datetime | None
 
 
+@dataclass(frozen=True)
+class DepartmentLoss:
+    """How many of the stations that a department has in the feed would leave it; its code is "" where none is known."""
+
+    department: str
+    gone: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What the feed that was refused would take out: the departments that lose most first, and what drivers keep."""
+
+    departments: tuple[DepartmentLoss, ...]
+    kept_stations: int
+    favourites: int
+
+
 def list_runs(connection: Connection, count: int) -> list[Run]:
     """Return the last runs, the newest first."""
     columns = [getattr(EtlRun, name) for name in Run.__dataclass_fields__]
@@ -56,6 +76,20 @@ def get_refusal(connection: Connection) -> Refusal | None:
     columns = [getattr(RefusedFeed, name) for name in Refusal.__dataclass_fields__]
     row = connection.execute(select(*columns)).first()
     return None if row is None else Refusal(*row)
+
+
+def weigh_refusal(connection: Connection) -> Loss:
+    """Return what the feed that was refused would take out, of the stations that are in the feed now."""
+    gone_ids = set(connection.execute(select(RefusedFeed.gone_ids)).scalar() or ())
+    stations = connection.execute(select(Station.id, Station.zip_code).where(Station.left_feed_at.is_(None))).all()
+    before = Counter(find_department(row.zip_code) for row in stations)
+    gone = Counter(find_department(row.zip_code) for row in stations if row.id in gone_ids)
+    favourites = connection.execute(
+        select(CustomStation.station_id, func.count().label("times")).group_by(CustomStation.station_id)
+    ).all()
+    kept = [row.times for row in favourites if row.station_id in gone_ids]
+    losses = (DepartmentLoss(department, count, before[department]) for department, count in gone.items())
+    return Loss(tuple(sorted(losses, key=lambda one: (-one.gone, one.department))), len(kept), sum(kept))
 
 
 def accept_refused(connection: Connection, digest: str, now: datetime) -> None:

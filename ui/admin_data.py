@@ -12,7 +12,7 @@ from ui.price_table import name_station
 from ui.reading import open_reading
 from ui.run_messages import word_message
 from ui.station_links import make_station_link
-from ui.tables import show_table
+from ui.tables import show_count, show_table
 from ui.texts import _
 
 SHOWN = 20
@@ -26,13 +26,13 @@ def show_data() -> None:
         quality = inspect_feed(connection, SHOWN)
     _show_rejected(next((run for run in runs if run.status == "loaded"), None))
     st.subheader(_("Implausible prices"), anchor=False)
-    _show_count(quality.implausible_count)
+    show_count(quality.implausible_count, SHOWN)
     _show_prices(quality.implausible, _("Implausible prices"))
     st.subheader(_("Oldest reports"), anchor=False)
-    _show_count(quality.old_count)
+    show_count(quality.old_count, SHOWN)
     _show_prices(quality.oldest, _("Oldest reports"))
     st.subheader(_("Stations gone"), anchor=False)
-    _show_count(quality.gone_count)
+    show_count(quality.gone_count, SHOWN)
     _show_gone(quality.gone)
 
 
@@ -48,10 +48,6 @@ def _show_rejected(run: Run | None) -> None:
     )
     if message := word_message(run.message):
         st.markdown(message)
-
-
-def _show_count(count: int) -> None:
-    st.markdown(_("{count} in all.").format(count=f"**{format_count(count)}**"))
 
 
 def _show_prices(prices: tuple[DoubtfulPrice, ...], title: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -11,11 +12,12 @@ from sqlalchemy import Connection
 import etl
 from accounts.audit import Actor, note_action
 from db import is_shared
-from prices.loads import Refusal, Run, accept_refused, get_refusal, list_runs, withdraw_accepted
+from prices.loads import Run, get_refusal, list_runs, weigh_refusal
 from scheduler import Running, find_running, remove_stale_pid, start_load, stop_running
 from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import show_confirmed
-from ui.formats import escape_code, format_age, format_count, format_instant, format_number
+from ui.admin_refusal import show_refusal
+from ui.formats import format_age, format_count, format_instant, format_number
 from ui.load_chart import show_load_chart
 from ui.reading import get_engine, get_settings, get_starter, open_reading
 from ui.run_messages import word_message
@@ -32,35 +34,57 @@ _STATUS = {
 }
 
 
+@dataclass(frozen=True)
+class _State:
+    """What the section shows of the background process and the loads, and redraws itself for when it changes."""
+
+    running: Running | None
+    has_pid_file: bool
+    is_loading: bool
+    last_success: datetime | None
+    last_run: Run | None
+
+
 def show_loads() -> None:
     """Draw the section, and watch for what changes."""
-    running = find_running(get_settings())
-    is_loading = etl.is_load_running(get_settings(), get_engine())
-    last = read_lastjob(get_settings(), datetime.now(UTC))
+    state = _look()
     with open_reading() as connection:
         runs = list_runs(connection, SHOWN_RUNS)
         refusal = get_refusal(connection)
-    _show_state(running, runs[0] if is_loading and runs else None, last)
-    _show_buttons(running, is_loading=is_loading)
-    if refusal is not None:
-        _show_refusal(refusal)
+        loss = weigh_refusal(connection) if refusal is not None else None
+    _show_state(state)
+    _show_buttons(state)
+    if refusal is not None and loss is not None:
+        show_refusal(refusal, loss)
     st.subheader(_("The last loads"), anchor=False)
     if not runs:
         st.markdown(_("None yet."))
     else:
         show_load_chart(runs)
         _show_runs(runs)
-    _watch((running, is_loading, runs[:1], last))
+    _watch(state)
 
 
-def _show_state(running: Running | None, load: Run | None, last: datetime | None) -> None:
-    now = datetime.now(UTC)
+def _look() -> _State:
     settings = get_settings()
+    with open_reading() as connection:
+        runs = list_runs(connection, 1)
+    return _State(
+        find_running(settings),
+        settings.pid_file.exists(),
+        etl.is_load_running(settings, get_engine()),
+        read_lastjob(settings, datetime.now(UTC)),
+        runs[0] if runs else None,
+    )
+
+
+def _show_state(state: _State) -> None:
+    running, last = state.running, state.last_success
     if running is not None:
         process = _("It runs since {instant}, as process {pid}.").format(
             instant=format_instant(running.started_at), pid=running.pid
         )
-    elif settings.pid_file.exists():
+    elif state.has_pid_file:
         process = _("It does not run, but left a pid.txt behind.")
     else:
         process = _("It does not run; the next visit starts it when a load is due.")
@@ -68,18 +92,18 @@ def _show_state(running: Running | None, load: Run | None, last: datetime | None
         due = _("lastjob.txt is not there or can't be read: a load is due.")
     else:
         due = _("Last success: {last}. Next load: {next}.").format(
-            last=format_instant(last), next=format_instant(last + timedelta(seconds=settings.refresh_seconds))
+            last=format_instant(last), next=format_instant(last + timedelta(seconds=get_settings().refresh_seconds))
         )
     loading = (
         _("No load is running.")
-        if load is None
-        else _("A load is running, begun {age}.").format(age=format_age(load.started_at, now))
+        if not state.is_loading or state.last_run is None
+        else _("A load is running, begun {age}.").format(age=format_age(state.last_run.started_at, datetime.now(UTC)))
     )
     st.subheader(_("The background process"), anchor=False)
     st.markdown("  \n".join((process, due, loading)))
 
 
-def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
+def _show_buttons(state: _State) -> None:
     with st.container(horizontal=True, gap="small"):
         show_confirmed(
             _("Load now"),
@@ -89,9 +113,9 @@ def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
             _load,
             _("A load was started."),
             icon=":material/sync:",
-            disabled=is_loading,
+            disabled=state.is_loading,
         )
-        if running is not None:
+        if state.running is not None:
             show_confirmed(
                 _("Stop"),
                 _("Stop the background process. A visit starts it again when a load is due."),
@@ -111,7 +135,7 @@ def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
                 _("The background process was started."),
                 icon=":material/play_circle:",
             )
-            if get_settings().pid_file.exists():
+            if state.has_pid_file:
                 show_confirmed(
                     _("Remove pid.txt"),
                     _("It names no background process that lives."),
@@ -138,55 +162,6 @@ def _show_buttons(running: Running | None, *, is_loading: bool) -> None:
             _("lastjob.txt was removed."),
             icon=":material/history_toggle_off:",
             disabled=not get_settings().lastjob_file.exists(),
-        )
-
-
-def _show_refusal(refusal: Refusal) -> None:
-    with st.container(border=True):
-        st.subheader(_("A feed was refused: it has lost too many stations"), anchor=False)
-        st.markdown(
-            _(
-                "{instant}, from {source}: it holds {count} stations, the one before held {before}. Loading it would "
-                "take {gone} stations out, with their prices; who keeps one of them would see it as no longer in the "
-                "feed."
-            ).format(
-                instant=format_instant(refusal.refused_at),
-                source=escape_code(refusal.source),
-                count=format_count(refusal.station_count),
-                before=format_count(refusal.station_count_before),
-                gone=f"**{format_count(refusal.stations_gone)}**",
-            )
-        )
-        if refusal.accepted_at is not None:
-            st.markdown(_("It was accepted; the next load takes it."))
-
-            def withdraw(connection: Connection, actor: Actor, now: datetime) -> None:
-                withdraw_accepted(connection, refusal.digest)
-                note_action(connection, actor, "withdraw_feed", now, subject=refusal.digest[:12])
-
-            show_confirmed(
-                _("Take this back"),
-                _("No load takes this feed; it is judged as any other."),
-                _("Yes, take it back"),
-                "admin_withdraw",
-                withdraw,
-                _("The feed is no longer accepted."),
-                icon=":material/undo:",
-            )
-            return
-
-        def accept(connection: Connection, actor: Actor, now: datetime) -> None:
-            accept_refused(connection, refusal.digest, now)
-            note_action(connection, actor, "accept_feed", now, subject=refusal.digest[:12])
-
-        show_confirmed(
-            _("Accept this one"),
-            _("The next load takes exactly this feed, whatever is published by then. Others are judged as before."),
-            _("Yes, accept it"),
-            "admin_accept",
-            accept,
-            _("The feed was accepted; the next load takes it."),
-            icon=":material/check_circle:",
         )
 
 
@@ -228,7 +203,7 @@ def _describe(run: Run) -> str:
     return "  \n".join(lines)
 
 
-def _watch(shown: tuple[Running | None, bool, list[Run], datetime | None]) -> None:
+def _watch(shown: _State) -> None:
     is_first = True
 
     @st.fragment(run_every=POLL_SECONDS)
@@ -237,11 +212,7 @@ def _watch(shown: tuple[Running | None, bool, list[Run], datetime | None]) -> No
         if is_first:  # with the page itself, which has just asked
             is_first = False
             return
-        with open_reading() as connection:
-            runs = list_runs(connection, 1)
-        settings = get_settings()
-        last = read_lastjob(settings, datetime.now(UTC))
-        if (find_running(settings), etl.is_load_running(settings, get_engine()), runs, last) != shown:
+        if _look() != shown:
             st.rerun(scope="app")
 
     watch()

@@ -7,6 +7,15 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import streamlit as st
 
+from ui.formats import format_count
+from ui.texts import _
+
+
+def show_count(count: int, shown: int) -> None:
+    """Draw how many there are in all, above a table of the first `shown`."""
+    text = _("{count} in all.") if count <= shown else _("{count} in all; the first {shown} are shown.")
+    st.markdown(text.format(count=f"**{format_count(count)}**", shown=format_count(shown)))
+
 
 def show_table(columns: Mapping[str, Sequence[str]], alt: str, *, hide_header: bool = False) -> None:
     """Draw columns of Markdown cells, with `alt` for those who can't see them.

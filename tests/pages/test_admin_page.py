@@ -23,9 +23,10 @@ from accounts.sessions import open_session
 from backup import count_rows
 from bench.postgres_cluster import find_programs
 from db import begin_writing, open_engine
-from models import AuditRow, Credential, RefusedFeed, User
+from models import AuditRow, Credential, RefusedFeed, Station, User
 from settings import Settings
 from statefiles import write_line
+from stations.favourites import add_favourite
 from ui import texts
 from ui.backup_download import Tickets
 
@@ -290,6 +291,7 @@ def test_a_refused_feed_is_looked_at_and_accepted(app: Settings, engine: Engine,
     at = open_admin(engine)
     [told] = [text for text in list_shown(at) if "it holds 10 stations, the one before held 40" in text]
     assert "take 30 stations out" in told
+    assert "No driver keeps one of them." in list_shown(at)
     press(at, "admin_accept")
     with engine.connect() as connection:
         assert connection.execute(select(RefusedFeed.accepted_at)).scalar_one() is not None
@@ -301,6 +303,31 @@ def test_a_refused_feed_is_looked_at_and_accepted(app: Settings, engine: Engine,
     press(at, "admin_accept")
     assert list_actions(engine) == ["accept_feed", "withdraw_feed", "accept_feed"]
     assert etl.run_load(small, engine).status == "loaded"
+
+
+def test_what_a_refused_feed_would_take_out_is_told(app: Settings, engine: Engine, make_feed: MakeFeed) -> None:
+    small = app.model_copy(update={"feed_url": str(make_feed(stations=10, newest_at=datetime.now(UTC)))})
+    assert etl.run_load(small, engine).status == "refused"
+    with begin_writing(engine) as connection:
+        gone = connection.execute(select(RefusedFeed.gone_ids)).scalar_one()
+        ids = connection.execute(select(Station.id).order_by(Station.id)).scalars().all()
+        stays = next(id_ for id_ in ids if id_ not in gone)
+        for username in ("ada", "bob"):
+            add_favourite(connection, find_id(engine, username), gone[0], "", datetime.now(UTC))
+        add_favourite(connection, find_id(engine, "ada"), gone[1], "", datetime.now(UTC))
+        add_favourite(connection, find_id(engine, "ada"), stays, "", datetime.now(UTC))
+        connection.execute(update(Station).values(zip_code="75001"))
+        connection.execute(update(Station).where(Station.id.in_([*gone[:4], stays])).values(zip_code="20200"))
+        connection.execute(update(Station).where(Station.id == gone[-1]).values(zip_code=""))
+    at = open_admin(engine)
+    assert "Drivers keep 2 of them, 3 times in all." in list_shown(at)
+    assert "3 in all." in list_shown(at)
+    [table] = [table.value for table in at.main.table if "Department" in table.value.columns]
+    assert [[read(cell) for cell in row] for row in table.to_numpy().tolist()] == [
+        ["75 Paris", "25 of 34"],
+        ["2B Haute-Corse", "4 of 5"],
+        ["not known", "1 of 1"],
+    ]
 
 
 def test_what_a_load_took_can_not_be_taken_back(app: Settings, engine: Engine, make_feed: MakeFeed) -> None:

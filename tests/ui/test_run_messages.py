@@ -28,7 +28,7 @@ def in_french() -> Iterator[None]:
     [
         ("the feed has not changed since the last load", "le flux n'a pas changé depuis le dernier chargement"),
         (
-            str(FeedShrunk(4000, 10002, 6002)),
+            str(FeedShrunk(4000, 10002, range(6002))),
             "il contient 4\u202f000 stations, moins de la moitié des 10\u202f002 d'avant",
         ),
         (
