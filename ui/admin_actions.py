@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zlib import crc32
 
 import streamlit as st
 from sqlalchemy import Connection
@@ -58,9 +59,9 @@ def show_confirmed(
     label: str, question: str, confirm: str, key: str, change: Change, done: str, *, icon: str, disabled: bool = False
 ) -> None:
     """Draw a button that asks once more before it does something; `done` is what is said then."""
-    # Under another key after each action, so that it is closed again.
+    # Under another key after each action, and where the question is no longer that one, so that it is closed again.
     count = st.session_state.get("admin_action_count", 0)
-    with st.popover(label, icon=icon, disabled=disabled, key=f"{key}_ask_{count}"):
+    with st.popover(label, icon=icon, disabled=disabled, key=f"{key}_ask_{count}_{crc32(question.encode())}"):
         st.markdown(question)
         st.button(confirm, key=key, type="primary", disabled=disabled, on_click=act, args=(change, done))  # type: ignore[arg-type]  # its answer is for others who call it
 

@@ -330,6 +330,24 @@ def test_what_a_refused_feed_would_take_out_is_told(app: Settings, engine: Engin
     ]
 
 
+def test_a_question_is_closed_when_what_it_asks_about_has_changed(
+    app: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    def refuse(stations: int) -> None:
+        feed = str(make_feed(stations=stations, newest_at=datetime.now(UTC)))
+        assert etl.run_load(app.model_copy(update={"feed_url": feed}), engine).status == "refused"
+
+    def list_questions(at: AppTest) -> set[str]:
+        return {block.proto.id for block in at.main if block.type == "popover"}
+
+    refuse(10)
+    at = open_admin(engine)
+    first, again = list_questions(at), list_questions(run(at))
+    assert first == again
+    refuse(12)
+    assert len(list_questions(run(at)) - first) == 1
+
+
 def test_what_a_load_took_can_not_be_taken_back(app: Settings, engine: Engine, make_feed: MakeFeed) -> None:
     small = app.model_copy(update={"feed_url": str(make_feed(stations=10, newest_at=datetime.now(UTC)))})
     assert etl.run_load(small, engine).status == "refused"
