@@ -61,6 +61,12 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     wait_until(lambda: len(app.query("SELECT 1 FROM etl_runs WHERE finished_at IS NOT NULL")) == runs + 1, 60)
     expect(get_main(page).get_by_test_id("stTable").get_by_text("unchanged")).to_be_visible()
 
+    confirm(page, "Stop", "Yes, stop it")
+    expect(get_main(page).get_by_text("It does not run; the next visit starts it when a load is due.")).to_be_visible()
+    (app.state_dir / "pid.txt").write_text("999999999\n")
+    confirm(page, "Remove pid.txt", "Yes, remove it")
+    expect(get_main(page).get_by_text("pid.txt was removed.")).to_be_visible()
+
     open_section(page, "People", "en")
     ada.wait_for_answers()
     page.reload()
@@ -93,7 +99,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
         assert copy.execute("SELECT count(*) FROM stations").fetchall() == app.query("SELECT count(*) FROM stations")
         assert copy.execute("SELECT username FROM users ORDER BY id").fetchall() == [("ada",), ("bob",)]
     assert not list(app.state_dir.glob("backup-*"))
-    actions = ["grant", "load", "lock", "backup", "download_backup"]
+    actions = ["grant", "load", "stop", "remove_pid", "lock", "backup", "download_backup"]
     assert app.query("SELECT action FROM audit ORDER BY id") == [(action,) for action in actions]
     # For the tab, an answer that is saved was never shown.
     ada.problems[:] = [one for one in ada.problems if "/backup/" not in one or "ERR_ABORTED" not in one]
