@@ -177,9 +177,9 @@ def test_a_reload_stays_logged_in_and_never_shows_the_logged_out_page(mailing_ap
 @pytest.mark.parametrize("is_new", [True, False], ids=["by the form", "by the cookie"])
 def test_logging_in_runs_no_page_of_itself(app: App, visit: Open, logged_in: dict[str, Any], *, is_new: bool) -> None:
     if is_new:
-        add_driver(app, "hedy", language="en")
+        add_driver(app, "annie", language="en")
         seen = visit(app, "/login", Look(language="en"))
-        log_in(seen.page, "en", "hedy")
+        log_in(seen.page, "en", "annie")
     else:
         seen = visit(app, "/", Look(language="en"), storage_state=logged_in)
     settle(seen.page)
