@@ -163,7 +163,8 @@ def log_in(page: Page, language: str, name: str, password: str = PASSWORD, *, is
 
 def say(page: Page, english: str, language: str, **values: object) -> None:
     """Wait until a sentence stands on the page."""
-    expect(get_main(page).get_by_text(translate(english, language).format(**values))).to_be_visible()
+    said = get_main(page).get_by_text(translate(english, language).format(**values))
+    expect(said.filter(visible=True)).to_be_visible()  # what was said in another tab may not be gone yet
 
 
 def expect_title(page: Page, english: str, language: str) -> None:
