@@ -49,8 +49,8 @@ def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
 
 
 def make_dump_command(engine: Engine) -> str:
-    """Return the command that makes a backup of a PostgreSQL; it asks for the password."""
+    """Return the command that makes a backup of a PostgreSQL, readable by who makes it; it asks for the password."""
     url = engine.url
     options = {"host": url.host, "port": url.port, "username": url.username, "dbname": url.database}
     named = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    return shlex.join(["pg_dump", "--format=custom", "--file=carburoam.dump", *named])
+    return f"(umask 077 && {shlex.join(['pg_dump', '--format=custom', '--file=carburoam.dump', *named])})"

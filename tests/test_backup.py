@@ -77,6 +77,6 @@ def test_the_command_for_postgresql_holds_no_password() -> None:
     engine = open_engine("sqlite://")
     engine.url = make_url("postgresql+psycopg://us%20er:s3cret@db.example:5433/carburoam")
     assert make_dump_command(engine) == (
-        "pg_dump --format=custom --file=carburoam.dump --host=db.example --port=5433 '--username=us er' "
-        "--dbname=carburoam"
+        "(umask 077 && pg_dump --format=custom --file=carburoam.dump --host=db.example --port=5433 '--username=us er' "
+        "--dbname=carburoam)"
     )
