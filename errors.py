@@ -25,6 +25,7 @@ CarburoamError
 │   ├── AdminOnly         who asks is no admin, or no longer
 │   ├── LastAdmin         without this account no admin could log in any more
 │   ├── AccountShut       the account is locked or its address not confirmed, so no mail is sent to it
+│   ├── AccountUnconfirmed  the address of the account is not confirmed, so it can't be an admin's
 │   └── RefusedFeedGone   no feed that was refused waits to be accepted: another load came in between
 └── AccountError          an account was asked for what it can't give
     ├── UsernameRefused   not of the form of a username
@@ -158,6 +159,10 @@ class LastAdmin(AdminError):
 
 class AccountShut(AdminError):
     """The account is locked, or its address was never confirmed: no mail is sent to it."""
+
+
+class AccountUnconfirmed(AdminError):
+    """The address of the account is not confirmed: anyone may still take its names, so it can't be an admin's."""
 
 
 class RefusedFeedGone(AdminError):

@@ -23,7 +23,7 @@ from accounts.privacy import erase_driver
 from accounts.recovery import queue_password_code
 from accounts.sessions import close_sessions
 from db import begin_writing, open_engine, prepare_database
-from errors import AccountShut, CarburoamError, DriverUnknown, LastAdmin, SettingRefused
+from errors import AccountShut, AccountUnconfirmed, CarburoamError, DriverUnknown, LastAdmin, SettingRefused
 from models import Credential, User
 from settings import Settings, read_settings
 
@@ -31,9 +31,14 @@ COMMAND = Actor(None, "command line")
 
 
 def grant_admin(connection: Connection, actor: Actor, user_id: int, now: datetime) -> bool:
-    """Give the admin role; return False where it is there already. Raises DriverUnknown, as every rule here may."""
+    """Give the admin role; return False where it is there already. Raises DriverUnknown, as every rule here may.
+
+    Raises AccountUnconfirmed: it still waits for its code, and goes when somebody else registers its name.
+    """
     if _is_admin(connection, user_id):
         return False
+    if connection.execute(select(Credential.confirmed_at).where(Credential.user_id == user_id)).scalar() is None:
+        raise AccountUnconfirmed("this account waits for the code that confirms its address, so it can't be an admin's")
     _change(connection, actor, "grant", user_id, now, role="admin")
     return True
 

@@ -43,6 +43,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         N_("Hello {name}, with this code you can set a new password:"),
         "{code}",
         N_("It is good for {minutes} minutes. Nobody of Carburoam will ever ask you for it."),
+        N_("Type it where you asked for it, or under “I have a code already” at {url}/recover."),
         _NOT_YOU,
     ),
     "username_unconfirmed": (

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import issue_code, read_code, spend_code
+from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import clear_old, take_turn
 from accounts.messages import queue_message
@@ -145,6 +145,7 @@ def mail_confirmation(
 def confirm(connection: Connection, user_id: int, now: datetime) -> None:
     """Mark an account as confirmed, so that its driver can log in."""
     connection.execute(update(Credential).where(Credential.user_id == user_id).values(confirmed_at=now))
+    forget_code(connection, user_id, "confirm")
 
 
 def _mail_code(

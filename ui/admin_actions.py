@@ -13,6 +13,7 @@ from accounts.audit import Actor, list_actions
 from accounts.sessions import find_driver
 from errors import (
     AccountShut,
+    AccountUnconfirmed,
     AdminOnly,
     CarburoamError,
     DriverUnknown,
@@ -105,6 +106,12 @@ def show_note(section: str) -> None:
         )
 
 
+def forget_done() -> None:
+    """Say no longer that an action was done; what kept one from being done is said until the next."""
+    if (st.session_state.get("admin_note") or ("",))[0] == "success":
+        del st.session_state["admin_note"]
+
+
 def word_admin_error(error: Exception) -> str:
     """Return the sentence that tells an admin why something was not done."""
     match error:
@@ -112,6 +119,8 @@ def word_admin_error(error: Exception) -> str:
             return _("This is the last admin who can log in: name another one first.")
         case AccountShut():
             return _("To an account that is locked or waits for a code, no mail is sent.")
+        case AccountUnconfirmed():
+            return _("An account that waits for a code can't be an admin's: confirm it first.")
         case RefusedFeedGone():
             return _("Another load came in between: please look again.")
         case DriverUnknown():

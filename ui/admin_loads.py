@@ -15,9 +15,9 @@ from db import is_shared
 from prices.loads import Run, get_refusal, list_runs, weigh_refusal
 from scheduler import Running, find_running, remove_stale_pid, start_load, stop_running
 from statefiles import forget_lastjob, read_lastjob
-from ui.admin_actions import show_confirmed
+from ui.admin_actions import forget_done, show_confirmed
 from ui.admin_refusal import show_refusal
-from ui.formats import format_age, format_count, format_instant, format_number
+from ui.formats import format_count, format_instant, format_number
 from ui.load_chart import show_load_chart
 from ui.reading import get_engine, get_settings, get_starter, open_reading
 from ui.run_messages import word_message
@@ -97,7 +97,7 @@ def _show_state(state: _State) -> None:
     loading = (
         _("No load is running.")
         if not state.is_loading or state.last_run is None
-        else _("A load is running, begun {age}.").format(age=format_age(state.last_run.started_at, datetime.now(UTC)))
+        else _("A load is running since {instant}.").format(instant=format_instant(state.last_run.started_at))
     )
     st.subheader(_("The background process"), anchor=False)
     st.markdown("  \n".join((process, due, loading)))
@@ -213,6 +213,7 @@ def _watch(shown: _State) -> None:
             is_first = False
             return
         if _look() != shown:
+            forget_done()  # what was asked for has come: the section shows it
             st.rerun(scope="app")
 
     watch()

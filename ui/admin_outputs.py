@@ -52,7 +52,8 @@ def show_outputs() -> None:
 
 
 def _describe(output: Output, now: datetime) -> str:
-    size = _("{number} kB").format(number=format_number(output.size / 1000))
+    unit, size_of_unit = (_("{number} kB"), 1e3) if output.size < 1e6 else (_("{number} MB"), 1e6)
+    size = unit.format(number=format_number(output.size / size_of_unit))
     return f"{size} · {format_age(output.written_at, now)}"
 
 

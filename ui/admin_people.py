@@ -15,7 +15,7 @@ from accounts.people import MAX_FOUND, Account, count_followed, count_people, fi
 from models import FUEL_NAMES
 from stations.popular import KeptStation, list_most_kept
 from ui.admin_actions import Change, show_confirmed
-from ui.authentication import get_secret_key
+from ui.authentication import get_driver, get_secret_key
 from ui.formats import escape, escape_code, format_count, format_instant
 from ui.price_table import name_station
 from ui.reading import get_settings, open_reading
@@ -95,6 +95,8 @@ def _show_account(account: Account) -> None:
 
 def _show_account_buttons(account: Account) -> None:
     name = f"**{escape(account.username)}**"
+    driver = get_driver()
+    own = _("This is your own account.") + " " if driver is not None and driver.id == account.id else ""
     is_open = account.locked_at is None and account.confirmed_at is not None
     show_confirmed(
         _("Send a reset mail"),
@@ -119,7 +121,7 @@ def _show_account_buttons(account: Account) -> None:
     if account.locked_at is None:
         show_confirmed(
             _("Lock"),
-            _("{name} is logged out everywhere at once and can't log in any more.").format(name=name),
+            own + _("{name} is logged out everywhere at once and can't log in any more.").format(name=name),
             _("Yes, lock it"),
             f"admin_lock_{account.id}",
             _with(account.id, admin.lock_account),
@@ -139,7 +141,7 @@ def _show_account_buttons(account: Account) -> None:
     if account.is_admin:
         show_confirmed(
             _("Take the admin role"),
-            _("{name} will see this page no more.").format(name=name),
+            own + _("{name} will see this page no more.").format(name=name),
             _("Yes, take it"),
             f"admin_revoke_{account.id}",
             _with(account.id, admin.revoke_admin),
@@ -155,10 +157,11 @@ def _show_account_buttons(account: Account) -> None:
             _with(account.id, admin.grant_admin),
             _("The account is an admin's now."),
             icon=":material/add_moderator:",
+            disabled=account.confirmed_at is None,
         )
     show_confirmed(
         _("Erase"),
-        _("Delete the account of {name} and all that is kept with it, at once and for good.").format(name=name),
+        own + _("Delete the account of {name} and all that is kept with it, at once and for good.").format(name=name),
         _("Yes, erase it"),
         f"admin_erase_{account.id}",
         _with_key(account.id, admin.erase_account),

@@ -18,8 +18,8 @@ from accounts.recovery import mail_password_code, reset_password
 from accounts.registration import Registration, register
 from accounts.sessions import close_sessions, find_driver, log_in, open_session
 from db import begin_writing
-from errors import AccountShut, CodeExpired, DriverUnknown, LastAdmin, LoginRefused
-from models import AuditRow, Credential, LoginSession, User
+from errors import AccountShut, AccountUnconfirmed, CodeExpired, DriverUnknown, LastAdmin, LoginRefused
+from models import AuditRow, Credential, LoginSession, User, VerificationCode
 from settings import Settings
 
 Rule = Callable[[Connection, Actor, int, datetime], None]
@@ -104,6 +104,22 @@ def test_a_locked_account_gets_no_code_and_can_spend_none(
     with pytest.raises(AccountShut):
         mail_reset(engine, mailing, ada)
     assert [row[2] for row in list_rows(engine)] == ["lock"]
+
+
+def test_an_account_that_waits_for_its_code_becomes_no_admin_before_it_is_confirmed(
+    engine: Engine, mailing: Settings
+) -> None:
+    register(engine, mailing, KEY, Registration("ada", "ada@mailbox.org", "Ada", PASSWORD), address=None, now=NOW)
+    with engine.connect() as connection:
+        ada = connection.execute(select(User.id)).scalar_one()
+    with pytest.raises(AccountUnconfirmed, match="waits for the code that confirms its address"):
+        do(engine, admin.grant_admin, ada)
+    assert (get_role(engine, ada), list_rows(engine)) == ("driver", [])
+    do(engine, admin.confirm_account, ada)
+    with engine.connect() as connection:
+        assert not connection.execute(select(VerificationCode.purpose)).all(), "nobody has a use for its code any more"
+    do(engine, admin.grant_admin, ada)
+    assert get_role(engine, ada) == "admin"
 
 
 def test_registering_again_does_not_take_the_place_of_a_locked_account(engine: Engine, mailing: Settings) -> None:

@@ -239,6 +239,25 @@ def test_the_address_names_the_section(app: Settings, engine: Engine) -> None:
     assert "The background process" in [title.value for title in strange.main.subheader]
 
 
+def test_a_question_about_the_own_account_says_so(app: Settings, engine: Engine) -> None:
+    own, other = (find_account(open_admin(engine, "people"), name) for name in ("ada", "bob"))
+    assert sum(text.startswith("This is your own account. ") for text in list_shown(own)) == 3
+    assert not any("your own account" in text for text in list_shown(other))
+
+
+def test_who_waits_for_a_code_can_not_be_made_an_admin(app: Settings, engine: Engine) -> None:
+    at = find_account(open_admin(engine, "people"), "bob")
+    key = f"admin_grant_{find_id(engine, 'bob')}"
+    with begin_writing(engine) as connection:
+        own = Credential.user_id == find_id(engine, "bob")
+        connection.execute(update(Credential).where(own).values(confirmed_at=None))
+    press(at, key)
+    [error] = [error.value for error in at.main.error]
+    assert error == "An account that waits for a code can't be an admin's: confirm it first."
+    assert run(at).button(key=key).disabled
+    assert list_actions(engine) == []
+
+
 @pytest.mark.parametrize("name", ["lock", "revoke", "erase"])
 def test_the_last_admin_can_not_shut_themselves_out(app: Settings, engine: Engine, name: str) -> None:
     at = find_account(open_admin(engine, "people"), "ada")
@@ -256,6 +275,18 @@ def test_a_load_is_started_by_a_second_press(app: Settings, engine: Engine, monk
     press(at, "admin_load")
     assert [one.state_dir for one in started] == [app.state_dir]
     assert list_actions(engine) == ["load"]
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("success", False), ("error", True)])
+def test_what_was_asked_for_is_said_until_it_shows(app: Settings, engine: Engine, kind: str, *, stays: bool) -> None:
+    def see_a_change() -> None:
+        from ui.admin_actions import forget_done
+
+        forget_done()
+
+    at = AppTest.from_function(see_a_change)
+    at.session_state["admin_note"] = (kind, "x", "loads")
+    assert ("admin_note" in run(at).session_state) == stays
 
 
 def test_what_can_not_be_done_leaves_no_row(app: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,10 +433,10 @@ def test_the_command_that_is_named_for_postgresql_makes_a_whole_backup(
     (command,) = [code.value for code in at.main.code]
     url = make_url(app.database)
     assert command == (
-        "pg_dump --format=custom --file=carburoam.dump --host=127.0.0.1 "
-        f"--port={url.port} --username={url.username} --dbname={url.database}"
+        "(umask 077 && pg_dump --format=custom --file=carburoam.dump --host=127.0.0.1 "
+        f"--port={url.port} --username={url.username} --dbname={url.database})"
     )
-    run_program(tmp_path, *shlex.split(command))
+    run_program(tmp_path, *shlex.split(command.removeprefix("(umask 077 && ").removesuffix(")")))
     restored = app.model_copy(update={"state_dir": tmp_path / "restored"}).database
     CLUSTER[0].execute(f"CREATE DATABASE {make_url(restored).database} TEMPLATE template0")
     where = ("--host=127.0.0.1", f"--port={url.port}", f"--username={url.username}")
