@@ -94,10 +94,12 @@ def _show_state(state: _State) -> None:
         due = _("Last success: {last}. Next load: {next}.").format(
             last=format_instant(last), next=format_instant(last + timedelta(seconds=get_settings().refresh_seconds))
         )
+    run = state.last_run
     loading = (
-        _("No load is running.")
-        if not state.is_loading or state.last_run is None
-        else _("A load is running since {instant}.").format(instant=format_instant(state.last_run.started_at))
+        _("A load is running since {instant}.").format(instant=format_instant(run.started_at))
+        # The lock is taken a moment before the run's row is there, and let go a moment after it has its end.
+        if state.is_loading and run is not None and run.finished_at is None
+        else _("No load is running.")
     )
     st.subheader(_("The background process"), anchor=False)
     st.markdown("  \n".join((process, due, loading)))

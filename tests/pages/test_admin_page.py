@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import CLUSTER, DATABASE, KEY, PASSWORD, MakeFeed
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
-from sqlalchemy import Engine, event, make_url, select, update
+from sqlalchemy import Engine, event, insert, make_url, select, update
 from streamlit.testing.v1 import AppTest
 
 import etl
@@ -23,7 +23,7 @@ from accounts.sessions import open_session
 from backup import count_rows
 from bench.postgres_cluster import find_programs
 from db import begin_writing, open_engine
-from models import AuditRow, Credential, RefusedFeed, Station, User
+from models import AuditRow, Credential, EtlRun, RefusedFeed, Station, User
 from settings import Settings
 from statefiles import write_line
 from stations.favourites import add_favourite
@@ -275,6 +275,18 @@ def test_a_load_is_started_by_a_second_press(app: Settings, engine: Engine, monk
     press(at, "admin_load")
     assert [one.state_dir for one in started] == [app.state_dir]
     assert list_actions(engine) == ["load"]
+
+
+def test_a_load_that_runs_says_since_when_and_not_that_of_the_one_before(
+    app: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.is_load_running", lambda *_: True)
+    at = open_admin(engine)
+    assert any("No load is running." in text for text in list_shown(at)), "it has the lock, but no row yet"
+    with begin_writing(engine) as connection:
+        begun = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)
+        connection.execute(insert(EtlRun).values(started_at=begun, source="x"))
+    assert any("A load is running since 26 November 2026 at 09:30." in text for text in list_shown(run(at)))
 
 
 @pytest.mark.parametrize(("kind", "stays"), [("success", False), ("error", True)])
