@@ -173,7 +173,6 @@ def prepare_database(engine: Engine) -> None:
     # Imported here: they cost 0.3 s, which nobody who only reads should pay.
     from alembic import command
     from alembic.config import Config
-    from alembic.migration import MigrationContext
 
     if is_shared(engine):
         _create_database(engine)
@@ -182,7 +181,7 @@ def prepare_database(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         if is_shared(engine):
             _take_lock(connection, _UPGRADE)
-        revision = MigrationContext.configure(connection).get_current_revision()
+        revision = read_revision(connection)
         if revision is not None and revision not in _list_revisions():
             raise DatabaseNewer(
                 f"the database is of a newer version of this program (revision {revision}): use that one, or the "
@@ -192,14 +191,19 @@ def prepare_database(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def read_revision(connection: Connection) -> str | None:
+    """Return the revision that the tables are of; None where there are none of ours."""
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def needs_upgrade(connection: Connection) -> bool:
     """Say whether the tables are missing or of an older revision than this program's; a newer one will do.
 
     While servers are replaced one by one, the first of the new ones has brought the tables ahead of the others.
     """
-    from alembic.migration import MigrationContext
-
-    revision = MigrationContext.configure(connection).get_current_revision()
+    revision = read_revision(connection)
     newest, *older = _list_revisions()
     return revision is None or (revision != newest and revision in older)
 

@@ -10,11 +10,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, insert, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import begin_writing, is_shared, open_engine, prepare_database, renew_statistics
+from db import begin_writing, is_shared, open_engine, prepare_database, read_revision, renew_statistics
 from errors import CarburoamError, CopyRefused, DatabaseNewer
 from models import AuditRow, Base, Credential, CustomStation, FollowedGasType, User
 
@@ -109,7 +108,7 @@ def _require_tables(url: str) -> None:
     engine = create_engine(url)  # not ours, which would give the file a log
     try:
         with engine.connect() as connection:
-            if MigrationContext.configure(connection).get_current_revision() is None:
+            if read_revision(connection) is None:
                 raise CopyRefused(f"no such database: {parts.database} has none of our tables")
     finally:
         engine.dispose()
