@@ -29,17 +29,27 @@ MAX_PRICE_MILLI_EUR = 20_000
 WHOLE_DAY = 24 * 60
 MAX_SPANS = 3  # of a day's opening hours; the real feed has two at most
 MAX_STATION_BYTES = 4_000_000  # a station of the feed takes 1,200 bytes, of a yearly archive a hundred times that
+MAX_UNKNOWN_FUELS = 10  # told apart; the feed has six fuels
+
+# The feed gives one price of a fuel; a daily archive repeats some, a yearly one nearly all.
+MAX_PRICES_PER_FUEL = 10
+MAX_REPEATED_PRICES = 2
+MAX_REPEATED_PERCENT = 2
 
 # Part of every fingerprint: another number makes the load of the next feed read every station again.
-PARSER_VERSION = b"1"
+PARSER_VERSION = b"2"
 
 _STATION_ID = re.compile("[0-9]{1,9}")
 _DEGREES = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
 _TIME = re.compile("([01][0-9]|2[0-3])[.:]([0-5][0-9])")
 _STOCK_OUT_REASON = "stock-out: "
+_REPEATED = "price stands twice"
+_IS_ARCHIVE = "it is an archive of past prices, which --backfill reads, and not the feed"
 _FUEL_IDS = {str(fuel_id): fuel_id for fuel_id in FUEL_NAMES}
+_FUEL_IDS_BY_NAME = {name: fuel_id for fuel_id, name in FUEL_NAMES.items()}
+_NOT_IN_FUEL_NAME = re.compile(r"[^\w .+-]")
 
 Part = TypeVar("Part")
 
@@ -61,14 +71,23 @@ class StockOutRecord(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A part of the feed that can't be used: at which station (None: its id can't be read), and why."""
+    """A part of the feed that can't be used: at which station (None: its id can't be read), why, and of which fuel.
+
+    `fuel_id` is None where it is of no fuel, or of one that isn't known.
+    """
 
     station_id: int | None
     reason: str
+    fuel_id: int | None = None
 
     @property
     def is_of_stock_out(self) -> bool:
         return self.reason.startswith(_STOCK_OUT_REASON)
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether the price could be read, but stood beside another one of the same fuel."""
+        return self.reason == _REPEATED
 
 
 class RejectedStation(NamedTuple):
@@ -118,7 +137,8 @@ def iterate_stations(
     `fingerprints` gives, for each station already stored, the fingerprint of its element; `now` is the moment of the
     load, after which no report can have been made.
 
-    Raises FeedRefused: the XML is not well-formed, has another root, a document type, or no readable station.
+    Raises FeedRefused: the XML is not well-formed, has another root, a document type, or no readable station; or it
+    is an archive of past prices.
     """
     reader = _StationReader(fingerprints, latest_report=_write_instant(now + FUTURE_LEEWAY))
     watched = _WatchedStream(stream)
@@ -152,6 +172,7 @@ def iterate_stations(
     _require_feed(events.root)
     if not reader.seen:
         raise FeedRefused("there is no readable station in it")
+    reader.require_no_archive()
 
 
 class _WatchedStream:
@@ -187,8 +208,17 @@ class _StationReader:
         self._fingerprints = fingerprints
         self._latest_report = latest_report
         self.seen: set[int] = set()
+        self._price_count = 0
+        self._repeated_count = 0
+        self._unknown_fuels: set[str] = set()
         self._hours: dict[bytes, tuple[str | None, bool]] = {}
         self._services: dict[bytes, tuple[str, ...]] = {}
+
+    def require_no_archive(self) -> None:
+        """Raise FeedRefused if many of the prices read are further ones of a fuel under its station."""
+        share_percent = self._repeated_count * 100 / max(self._price_count, 1)
+        if self._repeated_count > MAX_REPEATED_PRICES and share_percent > MAX_REPEATED_PERCENT:
+            raise FeedRefused(_IS_ARCHIVE)
 
     def read(self, element: etree._Element) -> StationRecord | UnchangedStation | RejectedStation:
         station_id: int | None = None
@@ -201,7 +231,9 @@ class _StationReader:
             fingerprint = int.from_bytes(digest, "big", signed=True)
             if self._fingerprints.get(station_id) == fingerprint:
                 self.seen.add(station_id)
-                return UnchangedStation(station_id, raw.count(b"<prix"), b"<rupture" in raw)
+                price_count = _count_prices(raw)
+                self._price_count += price_count
+                return UnchangedStation(station_id, price_count, _names_stock_outs(raw))
             record = self._read_record(element, raw, station_id, fingerprint)
         except _Unreadable as reason:
             return RejectedStation(Rejection(station_id, str(reason)))
@@ -232,8 +264,8 @@ class _StationReader:
             prices=prices,
             stock_outs=stock_outs,
             rejections=tuple(rejections),
-            price_count=len(children["prix"]),
-            names_stock_outs=b"<rupture" in raw,
+            price_count=_count_prices(raw),
+            names_stock_outs=_names_stock_outs(raw),
             fingerprint=fingerprint,
         )
 
@@ -242,21 +274,41 @@ class _StationReader:
     ) -> tuple[PriceRecord, ...]:
         """Return the readable prices, the newest of each fuel."""
         prices: dict[int, PriceRecord] = {}
+        repeated: list[int] = []
         for price in elements:
             try:
-                fuel_id = _read_fuel(price.get("id"))
+                fuel_id = self._read_fuel(price)
                 record = PriceRecord(
                     fuel_id, _read_price(price.get("valeur")), self._read_report_time(price.get("maj"))
                 )
             except _Unreadable as reason:
-                rejections.append(Rejection(station_id, str(reason)))
+                if not _is_blank(price):
+                    rejections.append(Rejection(station_id, str(reason), _find_fuel(price)))
                 continue
             known = prices.get(fuel_id)
             if known is not None:
-                rejections.append(Rejection(station_id, "price stands twice"))
+                repeated.append(fuel_id)
+                rejections.append(Rejection(station_id, _REPEATED, fuel_id))
             if known is None or record.updated_at > known.updated_at:
                 prices[fuel_id] = record
+        if any(repeated.count(fuel_id) >= MAX_PRICES_PER_FUEL for fuel_id in set(repeated)):
+            raise FeedRefused(_IS_ARCHIVE)
+        self._price_count += len(prices) + len(repeated)
+        self._repeated_count += len(repeated)
         return tuple(prices.values())
+
+    def _read_fuel(self, element: etree._Element) -> int:
+        text = element.get("id") or ""
+        if text in _FUEL_IDS:
+            return _FUEL_IDS[text]
+        if not text.isdecimal():
+            raise _Unreadable("fuel can't be read")
+        name = _NOT_IN_FUEL_NAME.sub("", clean_text(element.get("nom")))[:20].strip()
+        fuel = f"{text[:6]} ({name})" if name else text[:6]
+        if fuel not in self._unknown_fuels and len(self._unknown_fuels) >= MAX_UNKNOWN_FUELS:
+            raise _Unreadable("fuel is not known")
+        self._unknown_fuels.add(fuel)
+        raise _Unreadable(f"fuel {fuel} is not known")
 
     def _read_report_time(self, text: str | None) -> str:
         instant = _read_instant(text)
@@ -273,14 +325,15 @@ class _StationReader:
         stock_outs: dict[int, StockOutRecord] = {}
         for stock_out in elements:
             try:
-                fuel_id = _read_fuel(stock_out.get("id"))
+                fuel_id = self._read_fuel(stock_out)
                 began_at = _read_instant(stock_out.get("debut")) if stock_out.get("debut") else None
                 ended_at = _read_instant(stock_out.get("fin")) if stock_out.get("fin") else None
                 if began_at is not None and began_at > self._latest_report:
                     # Rejected rather than passed over, so that it is read again when its time has come.
                     raise _Unreadable("begins in the future")
             except _Unreadable as reason:
-                rejections.append(Rejection(station_id, f"{_STOCK_OUT_REASON}{reason}"))
+                if not _is_blank(stock_out):
+                    rejections.append(Rejection(station_id, f"{_STOCK_OUT_REASON}{reason}", _find_fuel(stock_out)))
                 continue
             if ended_at is not None:
                 continue
@@ -333,11 +386,25 @@ def _read_degrees(text: str | None, limit: int) -> float:
     return degrees
 
 
-def _read_fuel(text: str | None) -> int:
-    try:
-        return _FUEL_IDS[text or ""]
-    except KeyError:
-        raise _Unreadable("fuel is not known") from None
+def _count_prices(raw: bytes) -> int:
+    return raw.count(b"<prix ")  # an empty <prix/> is no price
+
+
+def _names_stock_outs(raw: bytes) -> bool:
+    return b"<rupture " in raw
+
+
+def _is_blank(element: etree._Element) -> bool:
+    """Say whether an element holds nothing, which archives write where there is nothing to say."""
+    return not any(value.strip() for value in element.attrib.values())
+
+
+def _find_fuel(element: etree._Element) -> int | None:
+    """Return the fuel that an element is of, even if only its name can be read; None for one that isn't known."""
+    text = element.get("id") or ""
+    if text.isdecimal():
+        return _FUEL_IDS.get(text)
+    return _FUEL_IDS_BY_NAME.get(element.get("nom") or "")
 
 
 @lru_cache(maxsize=4096)
@@ -358,11 +425,12 @@ def _read_price(text: str | None) -> int:
 def _read_instant(text: str | None) -> str:
     """Read the feed's date, Paris wall-clock time without an offset, into UTC text.
 
+    A space or, in the newer archives, a T stands between date and time.
     The repeated hour of October is read as the first, the missing one of March with the offset before the jump.
     """
     if not text or not _INSTANT.fullmatch(text):
         raise _Unreadable("price date can't be read")
-    return _find_utc_hour(text[:13]) + text[13:19] + ".000000"
+    return _find_utc_hour(f"{text[:10]} {text[11:13]}") + text[13:19] + ".000000"
 
 
 @lru_cache(maxsize=50_000)

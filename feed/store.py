@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     insert,
     null,
     select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from errors import FeedShrunk
+from errors import FeedRefused, FeedShrunk
 from feed.parse import RejectedStation, Rejection, StationRecord, UnchangedStation, iterate_stations
 from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
@@ -36,6 +37,7 @@ _STOCK_OUTS: Table = StockOut.__table__  # type: ignore[assignment]  # said to b
 _KEY = ("station_id", "gastype_id")
 
 Row = tuple[Any, ...]
+Key = tuple[int, int]  # a station and a fuel
 
 
 @dataclass
@@ -57,10 +59,11 @@ class StoreReport:
 def store_feed(connection: Connection, stream: IO[bytes], *, now: datetime, may_shrink: bool = False) -> StoreReport:
     """Store the feed in `stream` (its XML) into the open, writing transaction of `connection`.
 
-    A station or price that can't be read keeps what was stored of it; a station that is no longer in the feed stays,
-    marked, without prices; a price no longer in it goes.
+    A station, price or stock-out that can't be read keeps what was stored of it; a station that is no longer in the
+    feed stays, marked, without prices; a price or stock-out no longer in it goes.
 
-    Raises FeedRefused: as `iterate_stations`. The caller rolls back.
+    Raises FeedRefused: as `iterate_stations`, or not one price can be read, or no longer more than half of the prices
+    or of the stock-outs stored before. The caller rolls back.
     Raises FeedShrunk: it holds less than half of the stations of the feed before, and not `may_shrink`.
     """
     return _Storing(connection, now).run(stream, may_shrink=may_shrink)
@@ -86,8 +89,12 @@ class _Storing:
         self._unreadable: set[int] = set()
         self._unnamed = 0  # stations whose id can't be read
         self._silent: set[int] = set()  # unchanged, and without a stock-out in the feed
-        self._stock_outs: dict[tuple[int, int], Row] = {}
-        self._parsed: set[int] = set()  # all of their stock-outs were read
+        self._stock_outs: dict[Key, Row] = {}
+        self._parsed: set[int] = set()
+        self._rejected_stock_outs: dict[int, list[Rejection]] = {}  # by station
+        self._readable_prices = 0
+        self._lost = dict.fromkeys((_PRICES, _STOCK_OUTS), 0)  # rows stored that can't be read any more
+        self._stored = {table: _count_rows(connection, table) for table in (_PRICES, _STOCK_OUTS)}
         self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name))}
         self._write = _Writer(connection)
 
@@ -102,6 +109,7 @@ class _Storing:
             self._report.prices_seen += station.price_count
             self._report.names_stock_outs |= station.names_stock_outs
             if isinstance(station, UnchangedStation):
+                self._readable_prices += station.price_count
                 if not station.names_stock_outs:
                     self._silent.add(station.id)
                 continue
@@ -110,10 +118,13 @@ class _Storing:
                 self._store_batch(batch)
                 batch.clear()
         self._store_batch(batch)
+        if not self._readable_prices:
+            raise FeedRefused(f"it holds {len(self._found)} stations and not one price")
         if not may_shrink:
             self._require_half()
         self._mark_left()
         self._store_stock_outs()
+        self._require_readable()
         return self._report
 
     def _reject_station(self, rejection: Rejection) -> None:
@@ -138,11 +149,14 @@ class _Storing:
         self._report.stations_written += len(batch)
         self._store_prices(batch)
         for station in batch:
+            self._parsed.add(station.id)
+            self._readable_prices += len(station.prices)
             for rejection in station.rejections:
-                self._report.prices_rejected += not rejection.is_of_stock_out
                 self._note(rejection)
-            if not any(rejection.is_of_stock_out for rejection in station.rejections):
-                self._parsed.add(station.id)
+                if rejection.is_of_stock_out:
+                    self._rejected_stock_outs.setdefault(station.id, []).append(rejection)
+                else:
+                    self._report.prices_rejected += 1
             for stock_out in station.stock_outs:
                 self._stock_outs[station.id, stock_out.fuel_id] = stock_out[1:]
 
@@ -184,12 +198,41 @@ class _Storing:
                     new.append((station.id, fuel_id, price, updated_at))
                 elif before != (price, updated_at):
                     changed.append((station.id, fuel_id, price, updated_at))
-        incomplete = {station.id for station in batch if not all(part.is_of_stock_out for part in station.rejections)}
-        gone = [key for key in stored if key[0] not in incomplete]
+        unreadable = {
+            station.id: [part for part in station.rejections if not (part.is_of_stock_out or part.is_repetition)]
+            for station in batch
+            if station.rejections
+        }
+        gone = self._list_over(_PRICES, stored, unreadable)
         self._write.insert(_PRICES, new)
         self._write.update(_PRICES, changed, key=_KEY)
         self._write.delete(_PRICES, gone, key=_KEY)
         self._report.prices_written += len(new) + len(changed) + len(gone)
+
+    def _list_over(
+        self, table: Table, missing: Iterable[Key], unreadable: Mapping[int, Sequence[Rejection]]
+    ) -> list[Key]:
+        """Return which of the stored rows that the feed does not name are over: all but those that can't be read.
+
+        Of a record without a fuel that can be read nobody knows which row it was; that it may be one is counted.
+        """
+        over: list[Key] = []
+        missing_counts: Counter[int] = Counter()
+        for key in missing:
+            rejections = unreadable.get(key[0], ())
+            missing_counts[key[0]] += bool(rejections)
+            if not any(rejection.fuel_id == key[1] for rejection in rejections):
+                over.append(key)
+        self._lost[table] += sum(min(count, len(unreadable.get(id_, ()))) for id_, count in missing_counts.items())
+        return over
+
+    def _require_readable(self) -> None:
+        """Raise FeedRefused when more than half of what was stored before can't be read any more."""
+        for table, name in ((_PRICES, "prices"), (_STOCK_OUTS, "stock-outs")):
+            ids = list((self._unreadable - self._found) & self._fingerprints.keys())
+            lost = self._lost[table] + len(_read_rows(self._connection, table, ids))
+            if lost * 2 > self._stored[table]:
+                raise FeedRefused(f"{lost} of the {self._stored[table]} {name} loaded before can't be read any more")
 
     def _require_half(self) -> None:
         before = self._connection.execute(select(FeedState.station_count)).scalar()
@@ -222,15 +265,18 @@ class _Storing:
         new = [(*key, *row) for key, row in self._stock_outs.items() if key not in stored]
         changed = [(*key, *row) for key, row in self._stock_outs.items() if key in stored and stored[key] != row]
         asked = self._parsed | self._silent
-        over = [key for key in stored if key[0] in asked and key not in self._stock_outs]
+        missing = [key for key in stored if key[0] in asked and key not in self._stock_outs]
+        over = self._list_over(_STOCK_OUTS, missing, self._rejected_stock_outs)
         self._write.insert(_STOCK_OUTS, new)
         self._write.update(_STOCK_OUTS, changed, key=_KEY)
         self._write.delete(_STOCK_OUTS, over, key=_KEY)
 
 
-def _read_rows(
-    connection: Connection, table: Table, station_ids: Sequence[int] | None = None
-) -> dict[tuple[int, int], Row]:
+def _count_rows(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _read_rows(connection: Connection, table: Table, station_ids: Sequence[int] | None = None) -> dict[Key, Row]:
     """Return the rows of a table keyed by station and fuel, instants as the text that the feed's records hold."""
     columns = [
         type_coerce(column, String) if isinstance(column.type, type(Price.updated_at.type)) else column

@@ -6,6 +6,7 @@ What is not known here, such as the words of a library, is shown as it is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ui.formats import escape_code, format_count
 from ui.texts import N_, _
@@ -35,6 +36,10 @@ _TEMPLATES = (
     N_("the root element is {detail}, not <pdv_liste>"),
     N_("a <pdv> stands elsewhere than in <pdv_liste>"),
     N_("there is no readable station in it"),
+    N_("it holds {count} stations and not one price"),
+    N_("{count} of the {before} prices loaded before can't be read any more"),
+    N_("{count} of the {before} stock-outs loaded before can't be read any more"),
+    N_("it is an archive of past prices, which --backfill reads, and not the feed"),
     N_("there is no station in {count} MB of the XML"),
     N_("the download takes too long"),
     N_("the certificate of {address} is not trusted"),
@@ -54,6 +59,8 @@ _REASONS = (
     N_("station id can't be read"),
     N_("coordinates can't be read"),
     N_("coordinates lie outside the world"),
+    N_("fuel can't be read"),
+    N_("fuel {detail} is not known"),
     N_("fuel is not known"),
     N_("price stands twice"),
     N_("price can't be read"),
@@ -80,6 +87,7 @@ def _make_pattern(template: str) -> re.Pattern[str]:
 
 
 _PATTERNS = tuple((_make_pattern(template), template) for template in _TEMPLATES)
+_REASON_PATTERNS = tuple((_make_pattern(template), template) for template in _REASONS)
 
 
 def word_message(message: str) -> str:
@@ -93,11 +101,16 @@ def _word_part(part: str) -> str:
         # Between the reasons and not between the numbers of stations.
         reasons = re.split(r", (?=\d+ x )", part.removeprefix(_REJECTED))
         return _("rejected: {reasons}").format(reasons=", ".join(map(_word_rejection, reasons)))
-    for pattern, template in _PATTERNS:
+    return _word_known(part, _PATTERNS) or escape_code(part)
+
+
+def _word_known(part: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    """Return the words of the first template that fits; "" when none does."""
+    for pattern, template in patterns:
         if match := pattern.fullmatch(part):
             words = _(template).replace("<", "\\<")
             return words.format(**{name: _word_value(name, text) for name, text in match.groupdict().items()})
-    return escape_code(part)
+    return ""
 
 
 def _word_value(name: str, text: str) -> str:
@@ -111,7 +124,7 @@ def _word_rejection(rejection: str) -> str:
     if match is None:
         return escape_code(rejection)
     count, is_stock_out, reason, stations = match.groups()
-    words = _(reason) if reason in _REASONS else escape_code(reason)
+    words = _word_known(reason, _REASON_PATTERNS) or escape_code(reason)
     if is_stock_out:
         words = _("stock-out: {reason}").format(reason=words)
     if stations:

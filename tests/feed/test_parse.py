@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from xml.sax.saxutils import quoteattr
@@ -120,15 +121,29 @@ def test_a_fuel_keeps_the_id_of_the_feed(fuel: str, fuel_id: int) -> None:
     assert price.fuel_id == fuel_id
 
 
-@pytest.mark.parametrize("fuel", ["", "0", "7", "01", "E10", "-1", "1.0"])
-def test_a_fuel_that_is_not_known_is_rejected(fuel: str) -> None:
-    assert read_price(fuel=fuel) == "fuel is not known"
+@pytest.mark.parametrize("fuel", ["0", "7", "01"])
+def test_a_fuel_that_is_not_known_is_rejected_and_named(fuel: str) -> None:
+    assert read_price(fuel=fuel) == f"fuel {fuel} (Gazole) is not known"
+
+
+@pytest.mark.parametrize("fuel", ["", "E10", "-1", "1.0"])
+def test_a_fuel_that_is_no_number_is_rejected(fuel: str) -> None:
+    assert read_price(fuel=fuel) == "fuel can't be read"
+
+
+def test_what_a_feed_calls_its_fuels_makes_no_endless_list_and_no_other_message() -> None:
+    written = '<prix nom="{}" id="{}" maj="2026-03-10 08:00:00" valeur="1.739"/>'
+    station = read_one("".join(written.format("GNV; 9 x &lt;b&gt;, " * 9, number) for number in range(100, 150)))
+    reasons = Counter(rejection.reason for rejection in station.rejections)
+    assert reasons["fuel is not known"] == 40
+    assert reasons["fuel 100 (GNV 9 x b GNV 9 x b) is not known"] == 1
+    assert len(reasons) == 11
 
 
 def test_a_bad_price_is_rejected_alone_and_with_its_station() -> None:
     station = read_one(write_prix("1") + write_prix("2", valeur="abc") + write_prix("5", valeur="1.799"))
     assert [price.fuel_id for price in station.prices] == [1, 5]
-    assert station.rejections == (Rejection(1000001, "price can't be read"),)
+    assert station.rejections == (Rejection(1000001, "price can't be read", 2),)
     assert station.price_count == 3
 
 
@@ -164,6 +179,8 @@ def test_a_station_without_a_price_is_a_station() -> None:
         ("2024-02-29 12:00:00", "2024-02-29 11:00:00"),
         ("2015-06-01 08:00:00", "2015-06-01 06:00:00"),
         ("2026-01-15 10:30:05.123", "2026-01-15 09:30:05"),
+        ("2026-01-15T10:30:05", "2026-01-15 09:30:05"),
+        ("2025-07-15T10:30:05.795804", "2025-07-15 08:30:05"),
         # The clock goes back on 26 October 2025 at 03:00: the repeated hour is read as the first.
         ("2025-10-26 01:59:59", "2025-10-25 23:59:59"),
         ("2025-10-26 02:00:00", "2025-10-26 00:00:00"),
@@ -187,7 +204,8 @@ def test_a_report_time_is_paris_time_kept_as_utc(maj: str, utc: str) -> None:
         "",
         "hier matin",
         "2026-03-10",
-        "2026-03-10T08:00:00",
+        "2026-03-10_08:00:00",
+        "2026-03-10TT08:00:00",
         "2026-03-10 08:00",
         "10/03/2026 08:00:00",
         "2026-02-30 08:00:00",
@@ -474,7 +492,7 @@ def test_a_stock_out_without_a_beginning_is_one() -> None:
 @pytest.mark.parametrize(
     ("rupture", "reason"),
     [
-        (write_rupture("9"), "stock-out: fuel is not known"),
+        (write_rupture("9"), "stock-out: fuel 9 (E10) is not known"),
         (write_rupture(debut="hier"), "stock-out: price date can't be read"),
         (write_rupture(fin="demain"), "stock-out: price date can't be read"),
         # Rejected, so that the station is read again at the next load although its element may be the same.
@@ -484,7 +502,7 @@ def test_a_stock_out_without_a_beginning_is_one() -> None:
 def test_a_stock_out_that_cant_be_read_is_rejected_alone(rupture: str, reason: str) -> None:
     station = read_one(rupture + write_rupture("6") + write_prix())
     assert [stock_out.fuel_id for stock_out in station.stock_outs] == [6]
-    assert station.rejections == (Rejection(1000001, reason),)
+    assert [(rejection.station_id, rejection.reason) for rejection in station.rejections] == [(1000001, reason)]
     assert len(station.prices) == 1
 
 

@@ -18,6 +18,7 @@ from feed.generator import RecordDamage
 from feed.texts import spell_town
 from models import EtlRun, FeedState, FuelFigure, Service, Station, StockOut
 from settings import Settings
+from statefiles import read_lastjob
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 SIX_HOURS = timedelta(hours=6)
@@ -117,7 +118,7 @@ REASONS = {
     RecordDamage.MISSING_COORDINATES: "coordinates can't be read",
     RecordDamage.COORDINATES_OUT_OF_RANGE: "coordinates lie outside the world",
     RecordDamage.DUPLICATE_STATION: "station stands twice",
-    RecordDamage.UNKNOWN_FUEL: "fuel is not known",
+    RecordDamage.UNKNOWN_FUEL: "fuel 9 (Kérosène) is not known",
     RecordDamage.PRICE_ZERO: "price is not one",
     RecordDamage.PRICE_NEGATIVE: "price can't be read",
     RecordDamage.PRICE_COMMA: "price can't be read",
@@ -138,6 +139,8 @@ def expect_after(damage: RecordDamage, before: PlainStation, after: PlainStation
         return after  # the first of the two is a good one
     if damage.rejects == "station":
         return before
+    if damage is RecordDamage.UNKNOWN_FUEL:  # no longer one of those that the program knows
+        return replace(after, prices=dict(list(after.prices.items())[1:]))
     fuel = next(iter(before.prices))  # the first price is the damaged one
     return replace(after, prices=after.prices | {fuel: before.prices[fuel]})
 
@@ -189,10 +192,199 @@ def test_more_stations_gone_than_ids_unreadable_are_gone(
     """A station whose id can't be read may be one that is missing, but not two of them."""
     load(write_feed(*(write_pdv(id_, write_prix(1)) for id_ in (1, 2, 3, 4))))
     unnamed = '<pdv id="?" latitude="4620100" longitude="519800"/>'
-    load(write_feed(write_pdv(1), write_pdv(2), write_pdv(3), unnamed))
+    load(write_feed(write_pdv(1, write_prix(1)), write_pdv(2), write_pdv(3), unnamed))
     assert list_left(engine) == {}
-    load(write_feed(write_pdv(1), write_pdv(2), unnamed))
+    load(write_feed(write_pdv(1, write_prix(1)), write_pdv(2), unnamed))
     assert list_left(engine).keys() == {3, 4}
+
+
+def test_a_fuel_that_is_not_known_freezes_nothing(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    """The other fuels change, and what left the feed goes: a price, and a stock-out."""
+    other = write_pdv(2, write_prix(1), write_prix(5), write_rupture(6))
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5), write_rupture(6)), other))
+    new_fuel = '<prix nom="Hydrogène" id="12" maj="2026-03-10 08:00:00" valeur="9.999"/>'
+    new_stock_out = '<rupture nom="Hydrogène" id="12" debut="2026-03-01 16:16:02" fin="" type="temporaire"/>'
+    report = load(write_feed(write_pdv(1, write_prix(1, "1.700"), new_fuel, new_stock_out), other), NOW + SIX_HOURS)
+    assert list_prices(engine) == {(1, 1, 1700), (2, 1, 1739), (2, 5, 1739)}
+    assert list_stock_outs(engine) == {(2, 6)}
+    assert "1 x fuel 12 (Hydrogène) is not known (station 1)" in report.message
+    assert "1 x stock-out: fuel 12 (Hydrogène) is not known (station 1)" in report.message
+    assert report.prices_rejected == 1
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        write_prix(5, ""),
+        write_prix(5, maj="hier"),
+        write_prix(5, maj="2027-03-10 08:00:00"),
+        '<prix nom="E10" id="" maj="2026-03-10 08:00:00" valeur="1.700"/>',
+        '<prix nom="E10" maj="2026-03-10 08:00:00" valeur="1.700"/>',
+    ],
+)
+def test_only_the_fuel_of_a_damaged_price_stays_as_it_was(
+    damaged: str, load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    other = write_pdv(2, write_prix(1), write_rupture(6))
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5), write_prix(6), write_rupture(3)), other))
+    load(write_feed(write_pdv(1, write_prix(1, "1.700"), damaged), other), NOW + SIX_HOURS)
+    assert list_prices(engine) == {(1, 1, 1700), (1, 5, 1739), (2, 1, 1739)}
+    assert list_stock_outs(engine) == {(2, 6)}
+
+
+def test_a_price_that_stands_twice_keeps_nothing_of_the_others(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5), write_prix(6))))
+    load(write_feed(write_pdv(1, write_prix(5, "1.700"), write_prix(5, "1.710"), write_prix(6))), NOW + SIX_HOURS)
+    assert list_prices(engine) == {(1, 5, 1700), (1, 6, 1739)}
+
+
+def test_only_the_fuel_of_a_damaged_stock_out_stays_as_it_was(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    other = write_pdv(2, write_prix(1), write_rupture(6), write_rupture(1))
+    load(write_feed(write_pdv(1, write_rupture(1), write_rupture(5), write_rupture(6)), other))
+    damaged = '<rupture nom="E10" id="" debut="2026-03-01 16:16:02" fin="" type="temporaire"/>'
+    load(write_feed(write_pdv(1, write_rupture(1), damaged), other), NOW + SIX_HOURS)
+    assert list_stock_outs(engine) == {(1, 1), (1, 5), (2, 6), (2, 1)}
+
+
+@pytest.mark.parametrize("blank", ["<prix/>", '<prix nom="" id="" maj="" valeur=" "/>', "<rupture/>", "<prix></prix>"])
+def test_an_empty_element_is_no_record(blank: str, load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5))))
+    report = load(write_feed(write_pdv(1, write_prix(1), blank)), NOW + SIX_HOURS)
+    assert (report.status, report.prices_rejected) == ("loaded", 0)
+    assert "rejected" not in report.message
+    assert list_prices(engine) == {(1, 1, 1739)}, "the other one has left the feed"
+
+
+# Feeds of which too little can be read
+
+
+def test_a_feed_without_one_readable_price_is_refused(
+    load: Load, write_feed: Callable[..., Path], engine: Engine, settings: Settings
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1)), write_pdv(2)))
+    last_load = read_lastjob(settings, NOW)
+    for empty in (
+        write_feed(write_pdv(1), write_pdv(2)),
+        write_feed(write_pdv(1, "<prix/>"), write_pdv(2)),
+        write_feed(write_pdv(1, write_prix(1, "?")), write_pdv(2)),
+        write_feed(write_pdv(1, write_prix(9)), write_pdv(2)),
+    ):
+        report = load(empty, NOW + SIX_HOURS)
+        assert (report.status, report.message) == ("refused", "it holds 2 stations and not one price")
+    assert list_prices(engine) == {(1, 1, 1739)}
+    assert read_lastjob(settings, NOW) == last_load == NOW
+
+
+def test_the_first_feed_needs_a_price_too(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    assert load(write_feed(write_pdv(1), write_pdv(2))).status == "refused"
+    assert read(engine) == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda fuel: write_prix(fuel, "1,739"), id="prices"),
+        pytest.param(lambda fuel: write_prix(fuel, maj="10/03/2026"), id="dates"),
+        pytest.param(lambda fuel: write_prix(fuel + 10), id="fuels that have other numbers"),
+        pytest.param(lambda fuel: f'<prix fuel="{fuel}" valeur="1.739" maj="2026-03-10 08:00:00"/>', id="no fuels"),
+    ],
+)
+def test_a_feed_of_which_half_the_prices_became_unreadable_is_refused(
+    damage: Callable[[int], str],
+    load: Load,
+    write_feed: Callable[..., Path],
+    engine: Engine,
+    settings: Settings,
+) -> None:
+    load(write_feed(*(write_pdv(id_, write_prix(1), write_prix(5)) for id_ in range(1, 6))))
+    before, last_load = list_prices(engine), read_lastjob(settings, NOW)
+    stay = [write_pdv(id_, write_prix(1, "1.700"), write_prix(5)) for id_ in range(1, 5)]
+
+    def write(damaged_count: int) -> Path:
+        damaged = [write_pdv(id_, damage(1), damage(5)) for id_ in range(1, 1 + damaged_count // 2)]
+        if damaged_count % 2:
+            id_ = 1 + damaged_count // 2
+            damaged.append(write_pdv(id_, damage(1), write_prix(5)))
+        rest = [write_pdv(id_, write_prix(1), write_prix(5)) for id_ in range(1 + len(damaged), 6)]
+        return write_feed(*damaged, *rest)
+
+    report = load(write(6), NOW + SIX_HOURS)
+    assert (report.status, report.message) == (
+        "refused",
+        "6 of the 10 prices loaded before can't be read any more",
+    )
+    assert list_prices(engine) == before
+    assert read_lastjob(settings, NOW) == last_load == NOW
+    assert load(write(5), NOW + 2 * SIX_HOURS).status == "loaded"
+    assert load(write_feed(*stay, write_pdv(5, write_prix(1))), NOW + 3 * SIX_HOURS).status == "loaded"
+
+
+def test_a_feed_of_which_half_the_stations_became_unreadable_is_refused(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(2), write_prix(5)), write_pdv(2, write_prix(1))))
+    before = list_prices(engine)
+    unreadable = write_pdv(1, write_prix(1)).replace('latitude="4620100"', 'latitude="nord"')
+    report = load(write_feed(unreadable, write_pdv(2, write_prix(1))), NOW + SIX_HOURS)
+    assert (report.status, report.message) == (
+        "refused",
+        "3 of the 4 prices loaded before can't be read any more",
+    )
+    assert list_prices(engine) == before
+
+
+def test_a_feed_of_which_half_the_stock_outs_became_unreadable_is_refused(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(*(write_pdv(id_, write_prix(1), write_rupture(5)) for id_ in range(1, 6))))
+
+    def write(damaged_count: int) -> Path:
+        damaged = [write_pdv(id_, write_prix(1), write_rupture(55)) for id_ in range(1, damaged_count + 1)]
+        rest = [write_pdv(id_, write_prix(1), write_rupture(5)) for id_ in range(damaged_count + 1, 6)]
+        return write_feed(*damaged, *rest)
+
+    report = load(write(3), NOW + SIX_HOURS)
+    assert (report.status, report.message) == (
+        "refused",
+        "3 of the 5 stock-outs loaded before can't be read any more",
+    )
+    assert len(list_stock_outs(engine)) == 5
+    assert load(write(2), NOW + 2 * SIX_HOURS).status == "loaded"
+
+
+def test_new_fuels_at_every_station_do_not_refuse_the_feed(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(*(write_pdv(id_, write_prix(1)) for id_ in range(1, 6))))
+    report = load(
+        write_feed(*(write_pdv(id_, write_prix(1, "1.700"), write_prix(7), write_prix(8)) for id_ in range(1, 6)))
+    )
+    assert (report.status, report.prices_rejected) == ("loaded", 10)
+    assert {price for _, _, price in list_prices(engine)} == {1700}
+
+
+def test_an_archive_of_past_prices_is_refused(
+    load: Load, write_feed: Callable[..., Path], engine: Engine, settings: Settings
+) -> None:
+    def write_days(id_: int, days: range) -> str:
+        return write_pdv(id_, *(write_prix(1, maj=f"2026-02-{day:02d}T08:00:00") for day in days))
+
+    load(write_feed(write_pdv(1, write_prix(1))))
+    last_load = read_lastjob(settings, NOW)
+    for archive in (
+        write_feed(write_days(1, range(1, 28)), write_pdv(2, write_prix(5))),
+        write_feed(*(write_days(id_, range(1, 3)) for id_ in range(1, 9))),
+    ):
+        report = load(archive, NOW + SIX_HOURS)
+        assert report.status == "refused"
+        assert "archive of past prices" in report.message
+        assert "--backfill" in report.message
+    assert list_prices(engine) == {(1, 1, 1739)}
+    assert read_lastjob(settings, NOW) == last_load == NOW
 
 
 # What goes, and what comes back
@@ -235,10 +427,10 @@ def test_a_station_that_vanished_is_marked_and_comes_back_clean(
 def test_a_station_that_left_is_not_among_those_of_the_last_feed(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    load(write_feed(*(write_pdv(id_) for id_ in range(1, 9))))
-    load(write_feed(*(write_pdv(id_) for id_ in range(1, 5))))
+    load(write_feed(*(write_pdv(id_, write_prix(1)) for id_ in range(1, 9))))
+    load(write_feed(*(write_pdv(id_, write_prix(1)) for id_ in range(1, 5))))
     assert read_state(engine).station_count == 4
-    assert load(write_feed(write_pdv(1), write_pdv(2))).status == "loaded"
+    assert load(write_feed(write_pdv(1, write_prix(1)), write_pdv(2))).status == "loaded"
 
 
 def test_only_what_changed_is_written(load: Load, make_feed: MakeFeed, engine: Engine) -> None:
@@ -256,8 +448,8 @@ def test_services_keep_their_number(load: Load, write_feed: Callable[..., Path],
     def write(*names: str) -> str:
         return f"<services>{''.join(f'<service>{name}</service>' for name in names)}</services>"
 
-    load(write_feed(write_pdv(1, write("Wifi", "Bar"))))
-    load(write_feed(write_pdv(1, write("Douches", "Bar")), write_pdv(2)))
+    load(write_feed(write_pdv(1, write("Wifi", "Bar"), write_prix(1))))
+    load(write_feed(write_pdv(1, write("Douches", "Bar"), write_prix(1)), write_pdv(2)))
     with engine.connect() as connection:
         services = {row.name: row.id for row in connection.execute(select(Service.__table__))}
         stored = {row.id: row.services for row in connection.execute(select(Station.id, Station.services))}
@@ -266,7 +458,7 @@ def test_services_keep_their_number(load: Load, write_feed: Callable[..., Path],
 
 
 def test_a_town_key_fits_its_column(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
-    load(write_feed(write_pdv(1, town="&#65018;" * 120)))  # one sign that stands for eighteen letters
+    load(write_feed(write_pdv(1, write_prix(1), town="&#65018;" * 120)))  # one sign that stands for eighteen letters
     with engine.connect() as connection:
         town_key = connection.scalar(select(Station.town_key))
     assert town_key is not None
@@ -297,8 +489,8 @@ def test_stock_outs_are_stored_with_since_when_and_whether_for_good(
 
 
 def test_a_stock_out_that_changed_is_written(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
-    load(write_feed(write_pdv(1, write_rupture(5))))
-    load(write_feed(write_pdv(1, write_rupture(5, kind="definitive"))))
+    load(write_feed(write_pdv(1, write_prix(1), write_rupture(5))))
+    load(write_feed(write_pdv(1, write_prix(1), write_rupture(5, kind="definitive"))))
     with engine.connect() as connection:
         assert connection.scalars(select(StockOut.is_permanent)).all() == [True]
 
@@ -341,7 +533,7 @@ def test_a_feed_that_names_no_stock_out_leaves_those_known(
 def test_stock_outs_are_as_of_now_when_their_feed_is_unchanged(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    feed = write_feed(write_pdv(1, write_rupture(5)), write_pdv(2))
+    feed = write_feed(write_pdv(1, write_rupture(5)), write_pdv(2, write_prix(1)))
     load(feed)
     assert load(feed, NOW + SIX_HOURS).status == "unchanged"
     assert read_state(engine).stock_outs_at == NOW + SIX_HOURS
@@ -351,7 +543,7 @@ def test_stock_outs_are_as_of_now_when_their_feed_is_unchanged(
 
 
 def test_a_stock_out_that_is_over_goes(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
-    other = write_pdv(9, write_rupture(1))
+    other = write_pdv(9, write_prix(5), write_rupture(1))
     load(write_feed(write_pdv(1, write_rupture(5)), write_pdv(2, write_rupture(5), write_rupture(6)), other))
     load(write_feed(write_pdv(1, write_rupture(5, fin="2026-03-10 08:00:00")), write_pdv(2, write_rupture(6)), other))
     assert list_stock_outs(engine) == {(2, 6), (9, 1)}
@@ -372,9 +564,9 @@ def test_a_stock_out_that_begins_later_is_stored_when_its_time_has_come(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
     coming = write_pdv(1, write_rupture(5, debut="2026-03-14 08:00:00"))
-    load(write_feed(coming, write_pdv(2, write_rupture(1))))
+    load(write_feed(coming, write_pdv(2, write_prix(5), write_rupture(1))))
     assert list_stock_outs(engine) == {(2, 1)}
-    load(write_feed(coming, write_pdv(2, write_rupture(1)), write_pdv(3)), NOW + timedelta(days=5))
+    load(write_feed(coming, write_pdv(2, write_prix(5), write_rupture(1)), write_pdv(3)), NOW + timedelta(days=5))
     assert list_stock_outs(engine) == {(1, 5), (2, 1)}
 
 
@@ -382,10 +574,10 @@ def test_a_price_reported_ahead_of_time_is_stored_when_its_time_has_come(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
     coming = write_pdv(1, write_prix(1, maj="2026-03-14 08:00:00"))
-    load(write_feed(coming, write_pdv(2)))
-    assert list_prices(engine) == set()
-    load(write_feed(coming, write_pdv(2), write_pdv(3)), NOW + timedelta(days=5))
-    assert list_prices(engine) == {(1, 1, 1739)}
+    load(write_feed(coming, write_pdv(2, write_prix(5))))
+    assert list_prices(engine) == {(2, 5, 1739)}
+    load(write_feed(coming, write_pdv(2, write_prix(5)), write_pdv(3)), NOW + timedelta(days=5))
+    assert list_prices(engine) == {(1, 1, 1739), (2, 5, 1739)}
 
 
 # The state

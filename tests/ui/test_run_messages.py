@@ -52,6 +52,20 @@ def in_french() -> Iterator[None]:
             "chargé à la place du premier flux\u00a0: `a.example` répond par le statut HTTP `503`",
         ),
         (
+            f"{LOADED}; rejected: 3 x fuel 12 (Hydrogène) is not known (stations 1, 2, 3), 1 x stock-out: fuel 9 is "
+            "not known (station 1)",
+            "rejetés\u00a0: 3 × carburant `12 (Hydrogène)` inconnu (stations 1, 2, 3), "
+            "1 × rupture\u00a0: carburant `9` inconnu (stations 1)",
+        ),
+        (
+            "6 of the 10 prices loaded before can't be read any more",
+            "6 des 10 prix chargés précédemment sont devenus illisibles",
+        ),
+        (
+            "it is an archive of past prices, which --backfill reads, and not the feed",
+            "c'est une archive de prix passés, que lit --backfill, et non le flux",
+        ),
+        (
             "the root element is <html>, not <pdv_liste>",
             "l'élément racine est `<html>` et non <pdv_liste>",
         ),
