@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -88,6 +88,9 @@ class Station(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     latitude: Mapped[float] = mapped_column(doc="WGS84 degrees")
     longitude: Mapped[float] = mapped_column(doc="WGS84 degrees")
+    is_location_doubtful: Mapped[bool] = mapped_column(
+        server_default=false(), doc="another department's: not to be shown on a map or counted with in distances"
+    )
     address: Mapped[str] = mapped_column(String(300), doc="may be empty, as in the feed")
     town: Mapped[str] = mapped_column(String(120))
     zip_code: Mapped[str] = mapped_column(String(10), doc="text, leading zero kept")

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from errors import FeedRefused
+from feed.coordinates import locate_station
 from feed.texts import clean_text, spell_town
 from models import FUEL_NAMES
 
-FEED_DEGREE = 100_000  # the feed writes 46.20100 degrees as 4620100
 PARIS = ZoneInfo("Europe/Paris")
 OLDEST_REPORT = "2000-01-01"  # no report can be older: the feed began in 2007
 FUTURE_LEEWAY = timedelta(days=1)  # a smaller lead is a clock that runs fast
@@ -40,7 +40,7 @@ MAX_REPEATED_PERCENT = 2
 PARSER_VERSION = b"2"
 
 _STATION_ID = re.compile("[0-9]{1,9}")
-_DEGREES = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
+_COORDINATE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
 _TIME = re.compile("([01][0-9]|2[0-3])[.:]([0-5][0-9])")
@@ -102,6 +102,7 @@ class StationRecord(NamedTuple):
     id: int
     latitude_deg: float
     longitude_deg: float
+    is_location_doubtful: bool
     address: str
     town: str
     zip_code: str
@@ -241,10 +242,13 @@ class _StationReader:
         return record
 
     def _read_record(self, element: etree._Element, raw: bytes, station_id: int, fingerprint: int) -> StationRecord:
-        latitude_deg = _read_degrees(element.get("latitude"), limit=90)
-        longitude_deg = _read_degrees(element.get("longitude"), limit=180)
-        if latitude_deg == longitude_deg == 0:
+        zip_code = clean_text(element.get("cp"))[:10].rstrip()
+        latitude, longitude = _read_coordinate(element.get("latitude")), _read_coordinate(element.get("longitude"))
+        if latitude == longitude == 0:
             raise _Unreadable("coordinates can't be read")
+        location = locate_station(latitude, longitude, zip_code, station_id)
+        if location is None:
+            raise _Unreadable("coordinates lie outside the world")
         rejections: list[Rejection] = []
         children = _group_children(element)
         prices = self._read_prices(children["prix"], station_id, rejections)
@@ -252,11 +256,12 @@ class _StationReader:
         opening_hours, has_automat = _recall(self._hours, raw, "horaires", children, _read_hours)
         return StationRecord(
             id=station_id,
-            latitude_deg=latitude_deg,
-            longitude_deg=longitude_deg,
+            latitude_deg=location.latitude_deg,
+            longitude_deg=location.longitude_deg,
+            is_location_doubtful=location.is_doubtful,
             address=clean_text(_get_text(children["adresse"]))[:300].rstrip(),
             town=spell_town(_get_text(children["ville"]))[:120].rstrip(" ,-"),
-            zip_code=clean_text(element.get("cp"))[:10].rstrip(),
+            zip_code=zip_code,
             is_motorway=element.get("pop") == "A",
             has_automat=has_automat,
             opening_hours=opening_hours,
@@ -376,14 +381,11 @@ def _read_station_id(text: str | None) -> int:
     return int(text)
 
 
-def _read_degrees(text: str | None, limit: int) -> float:
-    """Read WGS84 degrees, which the feed writes times 100,000, some with decimals (4857879.09256)."""
-    if not text or not _DEGREES.fullmatch(text.strip()):
+def _read_coordinate(text: str | None) -> float:
+    """Read the number that stands for a latitude or longitude, some with decimals (4857879.09256)."""
+    if not text or not _COORDINATE.fullmatch(text.strip()):
         raise _Unreadable("coordinates can't be read")
-    degrees = float(text) / FEED_DEGREE
-    if abs(degrees) > limit:
-        raise _Unreadable("coordinates lie outside the world")
-    return degrees
+    return float(text)
 
 
 def _count_prices(raw: bytes) -> int:

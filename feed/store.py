@@ -166,6 +166,7 @@ class _Storing:
             station.id,
             station.latitude_deg,
             station.longitude_deg,
+            station.is_location_doubtful,
             station.address,
             station.town,
             station.zip_code,

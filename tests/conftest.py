@@ -120,12 +120,23 @@ def make_feed(tmp_path: Path) -> MakeFeed:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_feeds() -> list[Path]:
-    """The three real snapshots, oldest first."""
-    feeds = sorted(REAL_FEEDS.glob("instantane_*.zip"))
-    if len(feeds) != 3:
-        pytest.skip(f"the real snapshots are not in {REAL_FEEDS.name}/ beside the project")
+    """The three real snapshots of two days, oldest first."""
+    return _require_feeds("instantane_*.zip", 3)
+
+
+@pytest.fixture(scope="session")
+def all_real_feeds() -> list[Path]:
+    """The real snapshots of 2019 to 2026, oldest first."""
+    return _require_feeds("**/instantane_*.zip", 6)
+
+
+def _require_feeds(pattern: str, count: int) -> list[Path]:
+    if not REAL_FEEDS.parent.is_dir():
+        pytest.skip(f"there is no {REAL_FEEDS.parent.name}/ beside the project")
+    feeds = sorted(REAL_FEEDS.glob(pattern), key=lambda path: path.stem.partition("20")[2])
+    assert len(feeds) == count, f"{count} real snapshots belong into {REAL_FEEDS}"
     return feeds
 
 
