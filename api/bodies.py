@@ -21,6 +21,7 @@ from prices.nearby import list_nearby_prices
 from settings import VERSION
 from stations.brands import get_brand_state
 from stations.details import get_station
+from stations.geography import Point
 from stations.opening_hours import Day
 
 Body = dict[str, Any]
@@ -46,7 +47,7 @@ def describe_stations(connection: Connection, freshness: Freshness, query: Stati
     prices = list_fuel_prices(connection, figures, [row.station_id for row in rows])
     return {
         "feed": describe_feed(freshness),
-        "near": _describe_point(query.latitude, query.longitude),
+        "near": _describe_point(Point(query.latitude, query.longitude)),
         "radius_km": query.radius_km,
         "fuel": None if query.fuel_id is None else FUEL_NAMES[query.fuel_id],
         **_describe_price("median", None if query.fuel_id is None else nearby.median_milli_eur),
@@ -58,7 +59,7 @@ def describe_stations(connection: Connection, freshness: Freshness, query: Stati
                 "address": row.address,
                 "town": row.town,
                 "zip_code": row.zip_code,
-                **_describe_point(row.latitude, row.longitude),
+                **_describe_point(row.point),
                 "is_motorway": row.is_motorway,
                 "distance_km": None if row.distance_km is None else round(row.distance_km, 3),
                 "prices": _describe_prices(prices[row.station_id], freshness, query.fuel_id),
@@ -84,7 +85,8 @@ def describe_station(connection: Connection, freshness: Freshness, station_id: i
             "address": station.address,
             "town": station.town,
             "zip_code": station.zip_code,
-            **_describe_point(station.latitude, station.longitude),
+            **_describe_point(station.point),
+            "is_location_doubtful": station.point is None,
             "is_motorway": station.is_motorway,
             "has_automat": station.has_automat,
             "services": list(station.services),
@@ -132,9 +134,13 @@ def write_instant(at: datetime | None) -> str | None:
     return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _describe_point(latitude_deg: float, longitude_deg: float) -> Body:
+def _describe_point(point: Point | None) -> Body:
     """Return a point to a tenth of a metre: the feed's own figures pretend to much more."""
-    return {"latitude": round(latitude_deg, 6), "longitude": round(longitude_deg, 6)}
+    latitude, longitude = (None, None) if point is None else point
+    return {
+        "latitude": None if latitude is None else round(latitude, 6),
+        "longitude": None if longitude is None else round(longitude, 6),
+    }
 
 
 def _describe_prices(rows: Iterable[FuelRow], freshness: Freshness, fuel_id: int | None = None) -> list[Body]:

@@ -119,14 +119,17 @@ def _make_schemas(fuel: Schema) -> Schema:
     instant: Schema = {"type": "string", "format": "date-time", "pattern": "Z$"}
     maybe_instant: Schema = {**instant, "type": ["string", "null"]}
     feed = _refer("Feed")
+    point: Schema = {
+        "latitude": {"type": "number", "minimum": -90, "maximum": 90},
+        "longitude": {"type": "number", "minimum": -180, "maximum": 180},
+    }
     place: Schema = {
         "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
         "brand": {**maybe_text, "description": "from another source than the prices; null when not known"},
         "address": text,
         "town": text,
         "zip_code": text,
-        "latitude": {"type": "number", "minimum": -90, "maximum": 90},
-        "longitude": {"type": "number", "minimum": -180, "maximum": 180},
+        **point,
         "is_motorway": flag,
         "prices": {"type": "array", "items": _refer("Price")},
     }
@@ -164,6 +167,11 @@ def _make_schemas(fuel: Schema) -> Schema:
         "Station": _make_object(
             {
                 **place,
+                **{
+                    name: {**degrees, "type": ["number", "null"], "description": "null: its location is doubtful"}
+                    for name, degrees in point.items()
+                },
+                "is_location_doubtful": {**flag, "description": "the feed's coordinates contradict the postcode"},
                 "name": maybe_text,
                 "has_automat": {**flag, "description": "sells day and night by an automat"},
                 "services": {"type": "array", "items": text, "description": "by their French names"},
@@ -212,7 +220,7 @@ def _make_schemas(fuel: Schema) -> Schema:
         "StationsAnswer": _make_object(
             {
                 "feed": feed,
-                "near": _make_object({"latitude": place["latitude"], "longitude": place["longitude"]}),
+                "near": _make_object(point),
                 "radius_km": {"type": "number"},
                 "fuel": {"type": ["string", "null"], "enum": [*FUELS, None]},
                 "median_milli_eur": {**milli, "description": "of the fresh prices around; null without a fuel"},

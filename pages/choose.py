@@ -36,7 +36,7 @@ from ui.station_dialog import show_asked_station
 from ui.station_filters import Choice, show_filters
 from ui.station_links import open_station_links
 from ui.station_map import View, find_view, show_choosing_map
-from ui.station_points import make_label, make_point, make_points_link
+from ui.station_points import make_label, make_points, make_points_link
 from ui.station_search import StationSearch, find_asked_places, find_stations, read_facts, round_point
 from ui.texts import _, get_language, ngettext
 
@@ -93,7 +93,7 @@ def main() -> None:
     st.caption(summarize(found, search))
     chart, table = st.columns(2, gap="medium")
     with chart:
-        points = [make_point(row, make_label(row, names[id_])) for id_, row in own.items()]
+        points = make_points(own.values(), lambda row: make_label(row, names[row.station_id]))
         show_choosing_map(
             make_points_link(search, freshness.edition, get_language()), points, keep_view(asked, found), open_station
         )
@@ -201,11 +201,12 @@ def find_first_view(asked: Asked, rows: Sequence[PriceRow]) -> View:
     place = asked.place
     if place is not None and not place.zip_prefixes:
         return find_view(place.latitude, place.longitude, get_radius_km())
-    if not rows or (place is None and not asked.text):
+    points = [row.point for row in rows if row.point is not None]
+    if not points or (place is None and not asked.text):
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
-    latitudes, longitudes = [row.latitude for row in rows], [row.longitude for row in rows]
+    latitudes, longitudes = zip(*points, strict=True)
     middle = (min(latitudes) + max(latitudes)) / 2, (min(longitudes) + max(longitudes)) / 2
-    reach_km = max(compute_distance_km(*middle, row.latitude, row.longitude) for row in rows)
+    reach_km = max(compute_distance_km(*middle, *point) for point in points)
     return find_view(*middle, max(2.0, reach_km))
 
 

@@ -104,7 +104,8 @@ def show_more_rows() -> None:
 
 
 def measure_reach_km(nearby: NearbyPrices, place: Place) -> float:
-    return max(compute_distance_km(place.latitude, place.longitude, row.latitude, row.longitude) for row in nearby.rows)
+    points = (row.point for row in nearby.rows if row.point is not None)
+    return max((compute_distance_km(place.latitude, place.longitude, *point) for point in points), default=0.0)
 
 
 def summarize(nearby: NearbyPrices) -> str:

@@ -19,7 +19,15 @@ from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_map import show_place_map
-from ui.station_view import describe_place, read_station_id, show_hours, show_opening, show_prices, show_services
+from ui.station_view import (
+    describe_place,
+    read_station_id,
+    show_doubt,
+    show_hours,
+    show_opening,
+    show_prices,
+    show_services,
+)
 from ui.texts import _
 
 
@@ -58,10 +66,13 @@ def main() -> None:
         show_hours(station, now)
         show_services(station)
     with where:
-        show_place_map(station.latitude, station.longitude, name_station(station.address, station.town))
+        if station.point is not None:
+            show_place_map(station.point, name_station(station.address, station.town))
+        else:
+            show_doubt()
         st.link_button(
             _("Directions"),
-            make_directions_link(station.latitude, station.longitude),
+            make_directions_link(station.point, station.address, station.zip_code, station.town),
             icon=":material/directions:",
             width="stretch",
         )

@@ -15,6 +15,7 @@ from prices.figures import NationalFigure
 from prices.medians import NearbyMedians
 from prices.nearby import RANKS, Rank, rank_price
 from stations.favourites import Favourite
+from stations.geography import Point, find_point
 from stations.opening_hours import find_opening, parse_week
 
 AGING = timedelta(days=7)  # from this age on a report is marked
@@ -27,15 +28,14 @@ class FavouritePrice:
     `to_dearest_milli_eur` (never above 0; None where there is no other to compare with) and `to_median_milli_eur`
     compare it with the dearest of the own stations and with the median within 10 km of this one; None where the price
     can't be compared. `is_closed`: closed now, and without an automat that sells all the same. `brand` is empty when
-    none is known.
+    none is known. `point` is None when the location that the feed gives is doubtful.
     """
 
     station_id: int
     custom_name: str
     address: str
     town: str
-    latitude: float
-    longitude: float
+    point: Point | None
     price_milli_eur: int | None
     updated_at: datetime | None
     rank: Rank
@@ -83,7 +83,7 @@ def make_dashboard(
     by_id = {favourite.station_id: favourite for favourite in favourites}
     found = _read_prices(connection, list(by_id), fuel_ids)
     in_feed = {row.id: row for row in found if row.left_feed_at is None}
-    places = {id_: (row.latitude, row.longitude) for id_, row in in_feed.items()}
+    places = {id_: point for id_, row in in_feed.items() if (point := find_point(row)) is not None}
     around = medians.find(connection, loaded_at, figures, places, fuel_ids)
     closed = {id_ for id_, row in in_feed.items() if _is_closed(row, now)}
     blocks = []
@@ -120,6 +120,7 @@ def _select_prices() -> Select[*tuple[Any, ...]]:
             Station.town,
             Station.latitude,
             Station.longitude,
+            Station.is_location_doubtful,
             Station.opening_hours,
             Station.has_automat,
             Station.left_feed_at,
@@ -153,8 +154,7 @@ def _make_row(
         custom_name=favourite.custom_name,
         address=row.address,
         town=row.town,
-        latitude=row.latitude,
-        longitude=row.longitude,
+        point=find_point(row),
         price_milli_eur=row.price,
         updated_at=row.updated_at,
         rank=rank,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, or_, select
 
 from models import Price, Station, StockOut
 from prices.figures import NationalFigure
-from stations.geography import compute_distance_km, make_box
+from stations.geography import Point, compute_distance_km, make_box
 
 RADIUS_KM = 10.0
 
@@ -32,10 +32,10 @@ class NearbyMedians:
         connection: Connection,
         loaded_at: datetime,
         figures: Mapping[int, NationalFigure],
-        stations: Mapping[int, tuple[float, float]],
+        stations: Mapping[int, Point],
         fuel_ids: Sequence[int],
     ) -> dict[Key, int | None]:
-        """Return the median of the fresh prices within 10 km of each station (id: latitude, longitude) for each fuel.
+        """Return the median of the fresh prices within 10 km of each station, by id, for each fuel.
 
         Thousandths of a euro per litre; None where no price around can be compared. At most one query, and none for
         stations that were asked for since `loaded_at`.
@@ -55,7 +55,7 @@ class NearbyMedians:
 def compute_medians(
     connection: Connection,
     figures: Mapping[int, NationalFigure],
-    stations: Mapping[int, tuple[float, float]],
+    stations: Mapping[int, Point],
     fuel_ids: Sequence[int],
 ) -> dict[Key, int | None]:
     """Return the median of the fresh, plausible prices in stock within 10 km of each station, for each fuel."""
@@ -73,6 +73,7 @@ def compute_medians(
             ),
             Price.gastype_id.in_(fuel_ids),
             Station.left_feed_at.is_(None),
+            Station.is_location_doubtful.is_(False),
             StockOut.station_id.is_(None),
         )
         .order_by(Station.latitude)

@@ -10,6 +10,7 @@ from statistics import median_low
 from typing import Any, Literal
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from models import Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure, judge_price
 from stations.filters import StationFilters, list_conditions, make_opening_judge
-from stations.geography import compute_distance_km, make_box
+from stations.geography import Point, compute_distance_km, find_point, make_box
 
 # How far from the median around, in thousandths of it, the tiers end: much cheaper, cheaper, as most, dearer, much.
 TIER_BOUNDS = (-30, -10, 10, 30)
@@ -43,7 +44,8 @@ class PriceRow:
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
     that is; None for a price that is not compared. `rank` says whether it is, and if not, why: "unpriced" is a
-    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known.
+    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known. `point` is
+    None when the location that the feed gives is doubtful.
     """
 
     station_id: int
@@ -51,8 +53,7 @@ class PriceRow:
     town: str
     zip_code: str
     brand: str
-    latitude: float
-    longitude: float
+    point: Point | None
     is_motorway: bool
     distance_km: float | None
     price_milli_eur: int | None
@@ -80,26 +81,30 @@ def list_nearby_prices(
     longitude: float | None = None,
     radius_km: float | None = None,
     zip_prefixes: tuple[str, ...] = (),
+    zip_codes: tuple[str, ...] = (),
     filters: StationFilters = NO_FILTERS,
 ) -> NearbyPrices:
     """Return the stations that sell the fuel around a point, or at the postcodes that begin with one of `zip_prefixes`.
 
+    A station whose location is doubtful is around no point. Those at one of `zip_codes`, the postcodes of the place
+    that lies around the point, are among the stations all the same, without a distance.
     With neither, those of the whole country, compared with its own median unless words of an address were given. No
     fuel: every station, unpriced and the nearest first. Stations that have run out of the fuel are among them, if they
     may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old.
     """
     query = _select_sellers(fuel_id, in_stock=filters.in_stock).where(*list_conditions(filters))
-    around = {}
+    around: dict[str, Any] = {}
     if zip_prefixes:
         query = query.where(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
     elif latitude is not None and longitude is not None and radius_km is not None:
-        query, around = query.where(*_list_box_conditions()), asdict(make_box(latitude, longitude, radius_km))
+        query = query.where(_is_around(has_zip_codes=bool(zip_codes)))
+        around = asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
     is_open = make_opening_judge(filters.open_at) if filters.open_at is not None else None
     rows = []
     for row in connection.execute(query, around):
         if is_open is not None and not is_open(row.opening_hours, row.has_automat):
             continue
-        if zip_prefixes or latitude is None or longitude is None:
+        if zip_prefixes or latitude is None or longitude is None or row.is_location_doubtful:
             rows.append(_make_row(row, None, figure))
             continue
         distance_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
@@ -143,6 +148,7 @@ def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
         StationBrand.brand,
         Station.latitude,
         Station.longitude,
+        Station.is_location_doubtful,
         Station.is_motorway,
         Station.has_automat,
         Station.opening_hours,
@@ -180,11 +186,16 @@ def _select_sellers(fuel_id: int | None, *, in_stock: bool) -> Select[*tuple[Any
 
 
 @cache
-def _list_box_conditions() -> tuple[ColumnElement[bool], ...]:
-    return (
+def _is_around(*, has_zip_codes: bool) -> ColumnElement[bool]:
+    in_box = and_(
         Station.latitude.between(bindparam("south"), bindparam("north")),
         Station.longitude.between(bindparam("west"), bindparam("east")),
+        Station.is_location_doubtful.is_(False),
     )
+    if not has_zip_codes:
+        return in_box
+    zip_codes: BindParameter[tuple[str, ...]] = bindparam("zip_codes", expanding=True)
+    return or_(in_box, and_(Station.zip_code.in_(zip_codes), Station.is_location_doubtful.is_(True)))
 
 
 def _sells_anything() -> ColumnElement[bool]:
@@ -199,8 +210,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         town=row.town,
         zip_code=row.zip_code,
         brand=row.brand or "",
-        latitude=row.latitude,
-        longitude=row.longitude,
+        point=find_point(row),
         is_motorway=row.is_motorway,
         distance_km=distance_km,
         price_milli_eur=row.price,
@@ -225,7 +235,7 @@ def _rank(rows: list[PriceRow], median: int | None) -> NearbyPrices:
         key=lambda row: (
             RANKS.index(row.rank),
             row.price_milli_eur if row.price_milli_eur is not None else float("inf"),
-            row.distance_km or 0.0,
+            row.distance_km if row.distance_km is not None else float("inf"),
             row.station_id,
         ),
     )

@@ -36,6 +36,18 @@ class GoneStation:
 
 
 @dataclass(frozen=True)
+class DoubtfulLocation:
+    """A station whose coordinates contradict its postcode."""
+
+    station_id: int
+    address: str
+    town: str
+    zip_code: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True)
 class Quality:
     """How much is doubtful in all, and the first of each kind."""
 
@@ -45,6 +57,8 @@ class Quality:
     oldest: tuple[DoubtfulPrice, ...]
     gone_count: int
     gone: tuple[GoneStation, ...]
+    misplaced_count: int
+    misplaced: tuple[DoubtfulLocation, ...]
 
 
 def inspect_feed(connection: Connection, count: int) -> Quality:
@@ -54,12 +68,14 @@ def inspect_feed(connection: Connection, count: int) -> Quality:
         Price.price * 10 < FuelFigure.median_price * lowest, Price.price * 10 > FuelFigure.median_price * highest
     )
     is_old = Price.updated_at < FuelFigure.fresh_from
+    is_misplaced = Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(True)
     distance = func.abs(Price.price - FuelFigure.median_price)
     counts = connection.execute(
         select(
             _count_prices(is_implausible),
             _count_prices(is_old),
             select(func.count()).select_from(Station).where(Station.left_feed_at.is_not(None)).scalar_subquery(),
+            select(func.count()).select_from(Station).where(*is_misplaced).scalar_subquery(),
         )
     ).one()
     prices = _select_prices().limit(count)
@@ -71,6 +87,12 @@ def inspect_feed(connection: Connection, count: int) -> Quality:
         .order_by(Station.left_feed_at.desc(), Station.id)
         .limit(count)
     )
+    misplaced = connection.execute(
+        select(Station.id, Station.address, Station.town, Station.zip_code, Station.latitude, Station.longitude)
+        .where(*is_misplaced)
+        .order_by(Station.id)
+        .limit(count)
+    )
     return Quality(
         counts[0],
         tuple(DoubtfulPrice(*row) for row in implausible),
@@ -78,6 +100,8 @@ def inspect_feed(connection: Connection, count: int) -> Quality:
         tuple(DoubtfulPrice(*row) for row in oldest),
         counts[2],
         tuple(GoneStation(*row) for row in gone),  # type: ignore[arg-type]  # all of them have left
+        counts[3],
+        tuple(DoubtfulLocation(*row) for row in misplaced),
     )
 
 

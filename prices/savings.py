@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from prices.dashboard import FavouritePrice, FuelBlock
-from stations.geography import compute_distance_km
+from stations.geography import Point, compute_distance_km
 
 # What stands in for figures that a driver did not tell: together 650 litres a year.
 USUAL_KM_PER_YEAR = 10_000
@@ -119,18 +119,17 @@ def count_decimals(savings: Savings) -> int:
     )
 
 
-def compare_detours(
-    block: FuelBlock, vehicle: Vehicle, litres: float, latitude: float, longitude: float
-) -> tuple[Detour, ...]:
+def compare_detours(block: FuelBlock, vehicle: Vehicle, litres: float, start: Point) -> tuple[Detour, ...]:
     """Return what a fill-up of so many litres gains at each station from that point, way there and back, best first.
 
     The fuel burned on the way is paid at the price of the station it leads to: cost = price x (litres + 2 x distance x
-    consumption / 100). Stations so far away that the way burns the whole fill-up are left out, and those that are
-    closed now come last; the nearest is one of them only where no other is in reach.
+    consumption / 100). Stations so far away that the way burns the whole fill-up are left out, and so are those whose
+    location is doubtful; those that are closed now come last, and the nearest is one of them only where no other is
+    in reach.
     """
     per_km = 2 * vehicle.consumption / 100
     ways = sorted(
-        (way for way in _list_ways(block, latitude, longitude) if way.distance_km * per_km < litres),
+        (way for way in _list_ways(block, start) if way.distance_km * per_km < litres),
         key=lambda way: (way.row.is_closed, way.distance_km, way.price_eur, way.row.station_id),
     )
     if not ways:
@@ -162,7 +161,8 @@ class _Way(NamedTuple):
     distance_km: float
 
 
-def _list_ways(block: FuelBlock, latitude: float, longitude: float) -> Iterator[_Way]:
+def _list_ways(block: FuelBlock, start: Point) -> Iterator[_Way]:
     for row in block.comparable:
-        crow_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
-        yield _Way(row, (row.price_milli_eur or 0) / 1000, crow_km * ROAD_FACTOR)
+        if row.point is not None:
+            crow_km = compute_distance_km(*start, *row.point)
+            yield _Way(row, (row.price_milli_eur or 0) / 1000, crow_km * ROAD_FACTOR)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, String, cast, func, literal, select
 
 from errors import StationUnknown
 from models import Service, Station, StationBrand
+from stations.geography import Point, find_point
 from stations.opening_hours import Day, parse_week
 
 MAX_ID = 2**31 - 1
@@ -18,12 +19,12 @@ MAX_ID = 2**31 - 1
 class StationDetails:
     """A station; `week` as `parse_week` reads it; `services` by the feed's names, in alphabetical order.
 
-    `brand` and `name` come from another source than the feed, and are empty when it says nothing.
+    `point` is None when the location that the feed gives is doubtful. `brand` and `name` come from another source than
+    the feed, and are empty when it says nothing.
     """
 
     id: int
-    latitude: float
-    longitude: float
+    point: Point | None
     address: str
     town: str
     zip_code: str
@@ -67,8 +68,7 @@ def get_station(connection: Connection, station_id: int) -> StationDetails:
     row = rows[0]
     return StationDetails(
         id=row.id,
-        latitude=row.latitude,
-        longitude=row.longitude,
+        point=find_point(row),
         address=row.address,
         town=row.town,
         zip_code=row.zip_code,

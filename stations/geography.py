@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import asin, cos, degrees, radians, sin, sqrt
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
+
+
+class Point(NamedTuple):
+    """A point on the globe, WGS84 degrees."""
+
+    latitude: float
+    longitude: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,11 @@ def compute_distance_km(latitude: float, longitude: float, other_latitude: float
     half_east = radians(other_longitude - longitude) / 2
     chord = sin(half_north) ** 2 + cos(radians(latitude)) * cos(radians(other_latitude)) * sin(half_east) ** 2
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))
+
+
+def find_point(station: Row[Any]) -> Point | None:
+    """Return where a row of `stations` says that it lies; None when that is doubtful."""
+    return None if station.is_location_doubtful else Point(station.latitude, station.longitude)
 
 
 def make_box(latitude: float, longitude: float, radius_km: float) -> Box:

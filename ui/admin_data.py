@@ -6,7 +6,7 @@ import streamlit as st
 
 from models import FUEL_NAMES
 from prices.loads import Run, list_runs
-from prices.quality import DoubtfulPrice, GoneStation, inspect_feed
+from prices.quality import DoubtfulLocation, DoubtfulPrice, GoneStation, inspect_feed
 from ui.formats import escape, format_count, format_day, format_price
 from ui.price_table import name_station
 from ui.reading import open_reading
@@ -31,6 +31,9 @@ def show_data() -> None:
     st.subheader(_("Oldest reports"), anchor=False)
     show_count(quality.old_count, SHOWN)
     _show_prices(quality.oldest, _("Oldest reports"))
+    st.subheader(_("Doubtful locations"), anchor=False)
+    show_count(quality.misplaced_count, SHOWN)
+    _show_misplaced(quality.misplaced)
     st.subheader(_("Stations gone"), anchor=False)
     show_count(quality.gone_count, SHOWN)
     _show_gone(quality.gone)
@@ -62,6 +65,18 @@ def _show_prices(prices: tuple[DoubtfulPrice, ...], title: str) -> None:
         )
 
 
+def _show_misplaced(stations: tuple[DoubtfulLocation, ...]) -> None:
+    if stations:
+        show_table(
+            {
+                _("Station"): [_name(one) for one in stations],
+                _("Postcode"): [escape(one.zip_code) for one in stations],
+                _("Coordinates"): [f"{one.latitude:.5f}, {one.longitude:.5f}" for one in stations],
+            },
+            _("Doubtful locations"),
+        )
+
+
 def _show_gone(stations: tuple[GoneStation, ...]) -> None:
     if stations:
         show_table(
@@ -73,6 +88,6 @@ def _show_gone(stations: tuple[GoneStation, ...]) -> None:
         )
 
 
-def _name(one: DoubtfulPrice | GoneStation) -> str:
+def _name(one: DoubtfulPrice | DoubtfulLocation | GoneStation) -> str:
     name = escape(name_station(one.address, one.town))
     return f"[{name}]({make_station_link(one.station_id)})  \n{escape(one.town)}"

@@ -11,6 +11,7 @@ from errors import PlaceUnknown
 from models import FUEL_NAMES
 from prices.dashboard import FuelBlock
 from prices.savings import ROAD_FACTOR, Detour, Vehicle, compare_detours
+from stations.geography import Point
 from stations.places import find_places, parse_point
 from ui.account_forms import show_field_error, word_range
 from ui.formats import escape, format_distance, format_euros, format_number, format_price
@@ -35,9 +36,12 @@ def show_detours(blocks: Sequence[FuelBlock], vehicle: Vehicle, age_from: dateti
     start = _find_start()
     if start is None:
         return
-    name, latitude, longitude = start
-    block = by_fuel[fuel_id]
-    detours = compare_detours(block, vehicle, litres, latitude, longitude)
+    name, point = start
+    located = [row for row in by_fuel[fuel_id].comparable if row.point is not None]
+    if not located:
+        st.info(_("The location of these stations is doubtful, so their distance isn't known."), icon=":material/help:")
+        return
+    detours = compare_detours(by_fuel[fuel_id], vehicle, litres, point)
     if not detours:
         st.info(
             _("From {place}, the way to your stations and back would burn the whole fill-up.").format(place=name),
@@ -46,13 +50,21 @@ def show_detours(blocks: Sequence[FuelBlock], vehicle: Vehicle, age_from: dateti
         return
     _show_table(detours, age_from)
     notes = [_("From {place}: gain of a fill-up of {litres} L against the nearest station, less the fuel for the way.")]
-    if too_far := len(block.comparable) - len(detours):
+    if too_far := len(located) - len(detours):
         notes.append(
             ngettext(
                 "{count} station is so far away that the way would burn the whole fill-up.",
                 "{count} stations are so far away that the way would burn the whole fill-up.",
                 too_far,
             ).format(count=too_far)
+        )
+    if doubtful := len(by_fuel[fuel_id].comparable) - len(located):
+        notes.append(
+            ngettext(
+                "{count} station is left out because its location is doubtful.",
+                "{count} stations are left out because their location is doubtful.",
+                doubtful,
+            ).format(count=doubtful)
         )
     notes.append(_("Assumed: distances as the crow flies × {factor}, {consumption} L/100 km, there and back."))
     st.caption(
@@ -106,7 +118,7 @@ def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
     return chosen or fuel_ids[0], litres or vehicle.fill_up_litres
 
 
-def _find_start() -> tuple[str, float, float] | None:
+def _find_start() -> tuple[str, Point] | None:
     """Return the start, its name ready for Markdown; None, with a sentence on the page, when it is not known."""
     if refusal := st.session_state.get("start_refusal"):
         st.warning(word_refusal(refusal), icon=":material/location_off:")
@@ -114,7 +126,7 @@ def _find_start() -> tuple[str, float, float] | None:
     if POINT_KEY in st.query_params:
         point = parse_point(st.query_params[POINT_KEY])
         if point is not None:
-            return _("your position"), *point
+            return _("your position"), Point(*point)
         st.warning(_("The place in this link can't be read. Search for a town or a postcode instead."))
         return None
     query = st.session_state["start"].strip()
@@ -134,7 +146,7 @@ def _find_start() -> tuple[str, float, float] | None:
         return None
     if len(places) > 1:
         st.caption(_("Several places are called that; this is the largest. A postcode tells them apart."))
-    return escape(name_place(places[0])), places[0].latitude, places[0].longitude
+    return escape(name_place(places[0])), Point(places[0].latitude, places[0].longitude)
 
 
 def _forget_point() -> None:

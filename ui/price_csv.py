@@ -10,7 +10,7 @@ from itertools import chain
 from models import FUEL_NAMES
 from prices.dashboard import Dashboard, FavouritePrice
 from ui.formats import PARIS
-from ui.price_table import write_note
+from ui.price_table import write_doubt, write_note
 from ui.texts import _, get_language
 
 # What a spreadsheet takes for the beginning of a formula, the wide forms too, also after a space or a quotation mark.
@@ -37,7 +37,7 @@ def prepare_csv(board: Dashboard) -> Callable[[], bytes]:
         _("Note"),
     ]
     notes = {
-        id(row): ", ".join(filter(None, (write_note(row), _("closed now") if row.is_closed else "")))
+        id(row): ", ".join(filter(None, (write_note(row), _("closed now") if row.is_closed else "", write_doubt(row))))
         for row in chain.from_iterable(block.rows for block in board.blocks)
     }
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
+from urllib.parse import quote
 
 from models import FUEL_NAMES
 from prices.dashboard import AGING, FavouritePrice, FuelBlock
 from prices.fuels import FuelRow
 from prices.nearby import PriceRow
+from stations.geography import Point
 from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
 from ui.tables import show_table
@@ -42,7 +44,7 @@ def _show_table(
     rows: Sequence[PriceRow] | Sequence[FavouritePrice], prices: list[str], stations: list[str], alt: str
 ) -> None:
     go_there = _("Go there")
-    links = [f"[{go_there}]({make_directions_link(row.latitude, row.longitude)})" for row in rows]
+    links = [f"[{go_there}]({make_directions_link(row.point, row.address, row.town)})" for row in rows]
     show_table({_("Price"): prices, _("Station"): stations, _("Directions"): links}, alt)
 
 
@@ -62,9 +64,13 @@ def show_station_table(
     )
 
 
-def make_directions_link(latitude: float, longitude: float) -> str:
-    """Return a link that opens directions to a point, in the maps application of a phone if it has one."""
-    return f"https://www.google.com/maps/dir/?api=1&destination={latitude:.5f}%2C{longitude:.5f}"
+def make_directions_link(point: Point | None, *address: str) -> str:
+    """Return a link that opens directions to a point, in the maps application of a phone if it has one.
+
+    Without a point it leads to the address, of which that application may know more than the feed.
+    """
+    destination = " ".join(filter(None, address)) if point is None else f"{point.latitude:.5f},{point.longitude:.5f}"
+    return f"https://www.google.com/maps/dir/?api=1&destination={quote(destination, safe='')}"
 
 
 def name_station(address: str, town: str) -> str:
@@ -109,8 +115,8 @@ def _write_station(row: PriceRow, age_from: datetime, own_name: str) -> str:
     lines = [f"[{name}]({make_station_link(row.station_id)})", f":small[{' · '.join(facts)}]"]
     if own_name:
         lines.append(f":violet[:material/star: {escape(own_name)}]")  # no badge: those are not wrapped
-    if note := write_note(row):
-        lines.append(f":orange-badge[{note}]")
+    if badges := _write_badges(write_note(row), write_doubt(row)):
+        lines.append(badges)
     return "  \n".join(lines)
 
 
@@ -140,8 +146,7 @@ def _write_own_station(row: FavouritePrice, age_from: datetime, _language: str) 
     if row.updated_at is not None:
         facts.append(write_age(row.updated_at, age_from))
     lines = [write_station_link(row), f":small[{' · '.join(facts)}]"]
-    notes = [write_note(row), _("closed now") if row.is_closed else ""]
-    if badges := " ".join(f":orange-badge[{note}]" for note in notes if note):
+    if badges := _write_badges(write_note(row), _("closed now") if row.is_closed else "", write_doubt(row)):
         lines.append(badges)
     return "  \n".join(lines)
 
@@ -155,6 +160,15 @@ def write_age(updated_at: datetime, age_from: datetime) -> str:
     """Write the age of a report, marked from seven days on."""
     age = format_age(updated_at, age_from)
     return f":orange[:material/schedule:\u00a0{age}]" if age_from - updated_at >= AGING else age
+
+
+def write_doubt(row: PriceRow | FavouritePrice) -> str:
+    """Say that the location of a station is doubtful; nothing when it is not."""
+    return _("location doubtful") if row.point is None else ""
+
+
+def _write_badges(*notes: str) -> str:
+    return " ".join(f":orange-badge[{note}]" for note in notes if note)
 
 
 def write_note(row: PriceRow | FavouritePrice) -> str:

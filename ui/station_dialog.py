@@ -20,7 +20,15 @@ from ui.freshness import count_ages_from
 from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
-from ui.station_view import describe_place, read_station_id, show_hours, show_opening, show_prices, show_services
+from ui.station_view import (
+    describe_place,
+    read_station_id,
+    show_doubt,
+    show_hours,
+    show_opening,
+    show_prices,
+    show_services,
+)
 from ui.texts import _
 
 
@@ -65,10 +73,12 @@ def _show_station(
     show_prices(prices, freshness, count_ages_from(freshness, now))
     show_hours(station, now)
     show_services(station)
+    if station.point is None:
+        show_doubt()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.link_button(
             _("Directions"),
-            make_directions_link(station.latitude, station.longitude),
+            make_directions_link(station.point, station.address, station.zip_code, station.town),
             icon=":material/directions:",
         )
         st.page_link(

@@ -16,6 +16,7 @@ from pydeck.bindings import deck as pydeck_deck
 from pydeck.bindings.json_tools import default_serialize
 
 from prices.nearby import PriceRow
+from stations.geography import Point
 from ui.formats import CACHED, format_difference, format_price
 from ui.price_table import name_station
 from ui.texts import N_, _
@@ -66,8 +67,11 @@ def find_view(latitude: float, longitude: float, radius_km: float) -> View:
 
 
 def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, radius_km: float) -> int | None:
-    """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on."""
-    records = [_make_record(row) for row in reversed(rows)]
+    """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on.
+
+    Those whose location is doubtful are not drawn.
+    """
+    records = [_make_record(row, row.point) for row in reversed(rows) if row.point is not None]
     layer = _make_layer(_LAYER, records, RIM_COLORS[_get_theme()], line_width=1, radii=(8, 8))
     deck = _make_deck([layer], latitude, longitude, _find_zoom(radius_km, latitude), tooltip={"text": "{label}"})
     event = st.pydeck_chart(
@@ -114,12 +118,12 @@ def show_choosing_map(
     _show_legend(OWN_COLORS[theme])
 
 
-def show_place_map(latitude: float, longitude: float, label: str) -> None:
+def show_place_map(point: Point, label: str) -> None:
     """Draw one station in the middle of a small map."""
     layer = pdk.Layer(
         "ScatterplotLayer",
         id=_LAYER,
-        data=[{"position": [longitude, latitude], "color": TIER_COLORS[0]}],
+        data=[{"position": [point.longitude, point.latitude], "color": TIER_COLORS[0]}],
         get_position="position",
         get_fill_color="color",
         get_line_color=RIM_COLORS[_get_theme()],
@@ -129,7 +133,7 @@ def show_place_map(latitude: float, longitude: float, label: str) -> None:
         radius_min_pixels=10,
         radius_max_pixels=10,
     )
-    deck = _make_deck([layer], latitude, longitude, zoom=10, tooltip=False)
+    deck = _make_deck([layer], *point, zoom=10, tooltip=False)
     st.pydeck_chart(deck, height=260, key="place_map", alt=_("Map with {place}").format(place=label))
 
 
@@ -169,7 +173,7 @@ def _get_theme() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def _make_record(row: PriceRow) -> dict[str, Any]:
+def _make_record(row: PriceRow, point: Point) -> dict[str, Any]:
     # The price first, in short lines: near the rim of the map the rest of a tooltip is cut off.
     lines = []
     if row.price_milli_eur is not None:
@@ -180,7 +184,7 @@ def _make_record(row: PriceRow) -> dict[str, Any]:
     lines += [*_wrap(row.brand), *_wrap(name), row.town if row.town not in name else ""]
     return {
         "id": row.station_id,
-        "position": [round(row.longitude, 5), round(row.latitude, 5)],
+        "position": [round(point.longitude, 5), round(point.latitude, 5)],
         "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
         # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
         "label": "\n".join(filter(None, lines)).replace("@@", "@\u2060@"),

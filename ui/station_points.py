@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -65,21 +65,25 @@ def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -
     return "\n".join(filter(None, lines)).replace("@@", "@\u2060@")
 
 
-def make_point(row: PriceRow, label: str) -> dict[str, Any]:
-    """Return a station as a record of a layer."""
-    return {
-        "id": row.station_id,
-        "position": [round(row.longitude, 5), round(row.latitude, 5)],
-        "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
-        "label": label,
-    }
+def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> list[dict[str, Any]]:
+    """Return stations as records of a layer, those whose location is doubtful left out."""
+    return [
+        {
+            "id": row.station_id,
+            "position": [round(row.point.longitude, 5), round(row.point.latitude, 5)],
+            "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
+            "label": label(row),
+        }
+        for row in rows
+        if row.point is not None
+    ]
 
 
 def _find_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Content:
     def make() -> Content:
         rows = find_stations(connection, edition, search).rows if edition else ()
         # The cheapest last: they are drawn over the others.
-        points = [make_point(row, make_label(row, language=language)) for row in reversed(rows)]
+        points = make_points(reversed(rows), lambda row: make_label(row, language=language))
         return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
 
     return get_points().find((edition, search, language), make) if search.is_national else make()

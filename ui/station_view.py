@@ -43,6 +43,15 @@ def describe_place(station: StationDetails) -> str:
     )
 
 
+def show_doubt() -> None:
+    """Draw why the station stands on no map."""
+    st.warning(
+        _("The national feed gives it coordinates far away from its postcode, so it isn't shown on a map."),
+        title=_("Location doubtful"),
+        icon=":material/wrong_location:",
+    )
+
+
 def show_opening(station: StationDetails, now: datetime) -> None:
     """Draw whether it is open now."""
     opening = find_opening(station.week, now)

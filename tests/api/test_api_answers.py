@@ -128,6 +128,19 @@ def test_one_station_has_all_that_is_known_of_it(client: Client, engine: Engine)
     assert client.get("/api/v1/stations/5").json["station"]["left_feed_at"] == "2026-03-10T12:00:00Z"
 
 
+def test_a_station_whose_location_is_doubtful_has_no_coordinates_and_is_around_no_point(
+    client: Client, engine: Engine
+) -> None:
+    station = client.get("/api/v1/stations/1").json["station"]
+    assert (station["latitude"], station["is_location_doubtful"]) == (pytest.approx(46.0180, abs=1e-4), False)
+    with begin_writing(engine) as connection:
+        connection.execute(update(Station).where(Station.id == 1).values(is_location_doubtful=True))
+        connection.execute(update(FeedState).values(loaded_at=NOW + timedelta(minutes=1)))
+    station = client.get("/api/v1/stations/1").json["station"]
+    assert (station["latitude"], station["longitude"], station["is_location_doubtful"]) == (None, None, True)
+    assert list_ids(client.get(f"/api/v1/stations?{NEAR}&fuel=E10")) == [2, 4, 3]
+
+
 def test_the_fuels_have_what_they_cost_in_the_country(client: Client) -> None:
     fuels = {fuel["name"]: fuel for fuel in client.get("/api/v1/fuels").json["fuels"]}
     assert list(fuels) == ["E10", "Gazole", "SP98", "SP95", "E85", "GPLc"]

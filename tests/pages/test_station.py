@@ -65,6 +65,7 @@ def set_up(
         "opening_hours": None,
         "services": "",
         "left_feed_at": None,
+        "is_location_doubtful": False,
     }
     with begin_writing(country.engine) as connection:
         connection.execute(update(Station).where(Station.id == FIRST_ID).values(usual | station))
@@ -133,6 +134,15 @@ def test_a_station_is_shown_with_all_that_the_feed_says_of_it(app: Country) -> N
     assert (link.proto.label, link.proto.url.split("?")[0]) == ("Directions", "https://www.google.com/maps/dir/")
     assert at.main.get("deck_gl_json_chart")
     assert at.main.get("page_link")[0].proto.label == "Back to the prices nearby"
+
+
+def test_a_station_whose_location_is_doubtful_says_so_and_stands_on_no_map(app: Country) -> None:
+    set_up(app, is_location_doubtful=True)
+    at = open_station()
+    assert at.main.warning[0].proto.title == "Location doubtful"
+    assert at.main.get("deck_gl_json_chart") == []
+    link = at.main.get("link_button")[0]
+    assert link.proto.url.endswith("?api=1&destination=3%20Rue%20de%20la%20Gare%2069003%20Lyon")
 
 
 def test_a_station_of_the_feed_shows_its_own_prices(app: Country) -> None:

@@ -163,3 +163,15 @@ def test_two_queries_at_most_however_many_stations(engine: Engine) -> None:
             assert len(asked) == expected
             asked.clear()
     assert [len(block.rows) for block in board.blocks] == [50, 50]
+
+
+def test_a_station_whose_location_is_doubtful_is_compared_with_the_own_alone(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add(connection, 1, 1700, is_location_doubtful=True)
+        add(connection, 2, 1800)
+        (block,) = make(connection, [1, 2]).blocks
+    assert [(row.station_id, row.point is None, row.to_dearest_milli_eur) for row in block.rows] == [
+        (1, True, -100),
+        (2, False, 0),
+    ]
+    assert [row.nearby_median_milli_eur for row in block.rows] == [None, 1800]

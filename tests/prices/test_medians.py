@@ -11,6 +11,7 @@ from db import begin_writing
 from models import Price, Station
 from prices.figures import NationalFigure
 from prices.medians import NearbyMedians, compute_medians
+from stations.geography import Point
 
 FIGURES = {E10: NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30))}
 
@@ -21,7 +22,7 @@ def add(connection: Connection, station_id: int, km: float, price: int, days: fl
 
 
 def find(connection: Connection, *points: tuple[int, float, float]) -> dict[tuple[int, int], int | None]:
-    places = {id_: (latitude, longitude) for id_, latitude, longitude in points}
+    places = {id_: Point(latitude, longitude) for id_, latitude, longitude in points}
     return compute_medians(connection, FIGURES, places, (E10,))
 
 
@@ -35,6 +36,8 @@ def test_only_fresh_plausible_prices_in_stock_of_stations_in_the_feed_count(engi
         add_stock_out(connection, 8)
         add(connection, 9, 1, 1910)
         connection.execute(update(Station).where(Station.id == 9).values(left_feed_at=NOW))
+        add(connection, 10, 1, 1920)
+        connection.execute(update(Station).where(Station.id == 10).values(is_location_doubtful=True))
         # Around 1: 1700, 1750, 1800, 1810, of which the lower middle one.
         assert find(connection, (1, *CENTRE)) == {(1, E10): 1750}
 

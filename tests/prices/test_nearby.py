@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -235,7 +236,7 @@ def test_a_row_says_all_of_its_station(engine: Engine) -> None:
         add_price(connection, 1, 1700, days=3)
         (row,) = list_nearby(connection).rows
     assert (row.address, row.town, row.zip_code, row.is_motorway) == ("", "Aubusson", "23200", True)
-    assert (row.latitude, row.longitude) == (CENTRE[0] + KM_NORTH, CENTRE[1])
+    assert row.point == (CENTRE[0] + KM_NORTH, CENTRE[1])
     assert (row.updated_at, row.out_since) == (NOW - timedelta(days=3), None)
 
 
@@ -278,3 +279,41 @@ def test_a_station_lists_what_it_sells_and_has_run_out_of_by_fuel(engine: Engine
         FuelRow(gplc, None, None, None, True, False, None),
     )
     assert nothing == ()
+
+
+# Locations
+
+
+@pytest.fixture
+def astray(engine: Engine) -> Iterator[Connection]:
+    """Station 1 in place, and two that stand beside it by mistake, of other towns."""
+    with begin_writing(engine) as connection:
+        for station_id, price, zip_code in ((1, 1790, "23000"), (2, 1700, "30300"), (3, 1710, "30310")):
+            add_station(connection, station_id, zip_code=zip_code, is_location_doubtful=station_id > 1)
+            add_price(connection, station_id, price)
+        yield connection
+
+
+@pytest.mark.parametrize("fuel_id", [E10, None])
+def test_a_station_whose_location_is_doubtful_is_around_no_point(astray: Connection, fuel_id: int | None) -> None:
+    nearby = list_nearby_prices(astray, FIGURE, fuel_id, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=50.0)
+    assert list_ids(nearby) == [1]
+
+
+def test_a_station_whose_location_is_doubtful_is_found_around_the_place_of_its_postcode(astray: Connection) -> None:
+    nearby = list_nearby(astray, zip_codes=("30300", "30301"))
+    assert [(row.station_id, row.point is None, row.distance_km is None) for row in nearby.rows] == [
+        (2, True, True),
+        (1, False, False),
+    ]
+    nearest = list_nearby_prices(
+        astray, FIGURE, None, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=10.0, zip_codes=("30300",)
+    )
+    assert list_ids(nearest) == [1, 2], "nobody knows how far away it is"
+
+
+def test_a_station_whose_location_is_doubtful_is_found_by_its_postcode_and_in_the_whole_country(
+    astray: Connection,
+) -> None:
+    assert list_ids(list_nearby(astray, zip_prefixes=("303",))) == [2, 3]
+    assert list_ids(list_nearby_prices(astray, FIGURE, E10)) == [2, 3, 1]

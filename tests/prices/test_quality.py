@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from conftest import NOW
 from known_stations import add_station
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from db import begin_writing
 from models import FuelFigure, Price, Station
@@ -37,3 +37,13 @@ def test_the_furthest_off_the_oldest_and_the_gone_come_first(engine: Engine) -> 
     assert [(one.station_id, one.price_milli_eur) for one in quality.implausible] == [(3, 3401), (4, 1000)]
     assert (quality.old_count, [one.station_id for one in quality.oldest]) == (2, [6, 5])
     assert (quality.gone_count, [one.station_id for one in quality.gone]) == (1, [7])
+
+
+def test_the_doubtful_locations_of_the_feed_are_counted(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id in (1, 2, 3, 4):
+            add_station(connection, station_id, is_location_doubtful=station_id > 1)
+        connection.execute(update(Station).where(Station.id == 4).values(left_feed_at=NOW))
+    with engine.connect() as connection:
+        quality = inspect_feed(connection, 1)
+    assert (quality.misplaced_count, [one.station_id for one in quality.misplaced]) == (2, [2])

@@ -10,8 +10,10 @@ from known_stations import CENTRE, E10, KM_NORTH, NOW
 from prices.dashboard import FavouritePrice, FuelBlock
 from prices.nearby import Rank
 from prices.savings import Vehicle, compare_detours, compute_savings, count_decimals
+from stations.geography import Point
 
 USUAL = Vehicle()
+START = Point(*CENTRE)
 
 
 def make_row(
@@ -29,8 +31,7 @@ def make_row(
         custom_name=f"Mine {station_id}",
         address="",
         town="Guéret",
-        latitude=CENTRE[0] + km / 1.3 * KM_NORTH,
-        longitude=CENTRE[1],
+        point=Point(CENTRE[0] + km / 1.3 * KM_NORTH, CENTRE[1]),
         price_milli_eur=price,
         updated_at=NOW,
         rank=rank,
@@ -118,7 +119,7 @@ def test_a_station_alone_is_compared_with_those_around_only() -> None:
 def test_a_detour_costs_the_fuel_of_the_way_there_and_back() -> None:
     block = FuelBlock(E10, (make_row(3, 1650, km=30), make_row(2, 1700, km=10), make_row(1, 1800, km=2)))
     vehicle = Vehicle(litres_per_100km=5.0)  # a tenth of a litre for each km of distance
-    first, second, third = compare_detours(block, vehicle, 40, *CENTRE)
+    first, second, third = compare_detours(block, vehicle, 40, START)
     # Near: 1.8 x (40 + 0.2) = 72.36. Middle: 1.7 x (40 + 1) = 69.70. Far: 1.65 x (40 + 3) = 70.95.
     assert [one.row.station_id for one in (first, second, third)] == [2, 3, 1]
     assert [round(one.gain_eur, 2) for one in (first, second, third)] == [2.66, 1.41, 0.0]
@@ -130,7 +131,7 @@ def test_a_detour_costs_the_fuel_of_the_way_there_and_back() -> None:
 
 def test_a_detour_to_a_dearer_or_an_equal_station_never_pays() -> None:
     block = FuelBlock(E10, (make_row(1, 1800, km=2), make_row(2, 1800, km=4), make_row(3, 1810, km=3)))
-    detours = compare_detours(block, Vehicle(litres_per_100km=5.0), 40, *CENTRE)
+    detours = compare_detours(block, Vehicle(litres_per_100km=5.0), 40, START)
     assert [one.row.station_id for one in detours] == [1, 2, 3]
     assert [round(one.gain_eur, 2) for one in detours] == [0.0, -0.36, -0.58]  # 1.81 x 40.3 - 72.36 = 0.58
     assert [one.pays_up_to_km for one in detours] == [None, None, None]
@@ -138,21 +139,26 @@ def test_a_detour_to_a_dearer_or_an_equal_station_never_pays() -> None:
 
 def test_closed_stations_come_last_and_are_not_the_nearest() -> None:
     rows = (make_row(1, 1800, km=5), make_row(2, 1600, km=1, is_closed=True), make_row(3, 1850, km=9))
-    detours = compare_detours(FuelBlock(E10, rows), USUAL, 40, *CENTRE)
+    detours = compare_detours(FuelBlock(E10, rows), USUAL, 40, START)
     assert [(one.row.station_id, one.is_nearest) for one in detours] == [(1, True), (3, False), (2, False)]
     at_night = tuple(replace(row, is_closed=True) for row in rows)
-    detours = compare_detours(FuelBlock(E10, at_night), USUAL, 40, *CENTRE)
+    detours = compare_detours(FuelBlock(E10, at_night), USUAL, 40, START)
     assert [(one.row.station_id, one.is_nearest) for one in detours] == [(2, True), (1, False), (3, False)]
 
 
 def test_prices_that_can_t_be_compared_are_no_detour() -> None:
     rows = (make_row(1, 1800, km=5), make_row(2, 1600, km=1, rank="old"), make_row(3, None, km=1, rank="out"))
-    assert [one.row.station_id for one in compare_detours(FuelBlock(E10, rows), USUAL, 40, *CENTRE)] == [1]
+    assert [one.row.station_id for one in compare_detours(FuelBlock(E10, rows), USUAL, 40, START)] == [1]
 
 
 def test_a_way_that_burns_the_whole_fill_up_leads_nowhere() -> None:
     rows = (make_row(1, 1800, km=5), make_row(2, 900, km=399), make_row(3, 100, km=401))
     vehicle = Vehicle(litres_per_100km=5.0)  # 40 litres take it 400 km and back
-    assert {one.row.station_id for one in compare_detours(FuelBlock(E10, rows), vehicle, 40, *CENTRE)} == {1, 2}
-    other_side = (-CENTRE[0], CENTRE[1] - 180)
-    assert compare_detours(FuelBlock(E10, rows), vehicle, 40, *other_side) == ()
+    assert {one.row.station_id for one in compare_detours(FuelBlock(E10, rows), vehicle, 40, START)} == {1, 2}
+    other_side = Point(-CENTRE[0], CENTRE[1] - 180)
+    assert compare_detours(FuelBlock(E10, rows), vehicle, 40, other_side) == ()
+
+
+def test_a_station_whose_location_is_doubtful_is_no_detour() -> None:
+    rows = (make_row(1, 1800, km=5), replace(make_row(2, 1700, km=1), point=None))
+    assert [one.row.station_id for one in compare_detours(FuelBlock(E10, rows), USUAL, 40, START)] == [1]

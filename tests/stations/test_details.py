@@ -15,6 +15,7 @@ from errors import StationUnknown
 from models import Service, Station, StationBrand
 from settings import Settings
 from stations.details import MAX_ID, StationDetails, get_station
+from stations.geography import Point
 from stations.opening_hours import parse_week
 
 STATION = {
@@ -46,8 +47,7 @@ def test_a_station_has_what_was_stored_of_it(stocked: Engine) -> None:
     with stocked.connect() as connection:
         assert get_station(connection, 69_003_001) == StationDetails(
             id=69_003_001,
-            latitude=45.753,
-            longitude=4.862,
+            point=Point(45.753, 4.862),
             address="3 Rue de la Gare",
             town="Lyon",
             zip_code="69003",
@@ -106,3 +106,9 @@ def test_every_station_of_a_feed_has_the_services_and_hours_that_it_reports(
             assert station.week == parse_week(expected.hours)
             assert station.has_automat == expected.has_automat
             assert (station.address, station.zip_code) == (expected.address, expected.zip_code)
+
+
+def test_a_station_whose_location_is_doubtful_lies_nowhere(stocked: Engine) -> None:
+    with begin_writing(stocked) as connection:
+        connection.execute(update(Station).values(is_location_doubtful=True))
+        assert get_station(connection, 69_003_001).point is None

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 
 from prices.dashboard import Dashboard, FavouritePrice, FuelBlock
+from stations.geography import Point
 from ui.price_csv import prepare_csv
 
 REPORTED_AT = datetime(2026, 3, 10, 12, 5, tzinfo=UTC)
@@ -21,8 +22,7 @@ def make_row(name: str = "Home", **values: object) -> FavouritePrice:
         "custom_name": name,
         "address": "=1+1",
         "town": "Guéret",
-        "latitude": 46.0,
-        "longitude": 2.0,
+        "point": Point(46.0, 2.0),
         "price_milli_eur": 1739,
         "updated_at": REPORTED_AT,
         "rank": "fresh",

@@ -16,7 +16,7 @@ from sqlalchemy import event, update
 import etl
 from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
-from models import FeedState, Price
+from models import FeedState, Price, Station
 from prices.figures import list_national_figures
 from prices.nearby import list_nearby_prices
 from settings import Settings
@@ -84,6 +84,14 @@ def test_the_points_are_the_stations_of_the_list_the_cheapest_drawn_last(
         )
     assert nearby.rows
     assert list_ids(ask(**query)) == [row.station_id for row in reversed(nearby.rows)]
+
+
+def test_a_station_whose_location_is_doubtful_is_no_point(country: Settings) -> None:
+    ids = list_ids(ask(fuel="5"))
+    with begin_writing(get_engine()) as connection:
+        connection.execute(update(Station).where(Station.id == ids[0]).values(is_location_doubtful=True))
+        connection.execute(update(FeedState).values(loaded_at=datetime.now(UTC) + timedelta(minutes=1)))
+    assert list_ids(ask(fuel="5")) == ids[1:]
 
 
 def test_a_point_says_where_it_is_what_it_costs_and_nothing_else(country: Settings) -> None:
