@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -17,6 +18,9 @@ MAX_RATIO = 200  # the real feed is compressed 12.5 times
 
 # What the zip reader raises for damaged bytes; the last four come of damaged offsets, lengths and names.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, struct.error)
+
+# A path from the root, of a drive, or up and out; either separator, since either writes zips.
+_OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(?:.*[/\\])?\.\.(?:[/\\]|$)", re.DOTALL)
 
 Progress = Callable[[int, int], None]
 
@@ -49,10 +53,9 @@ def _refuse_damage() -> Iterator[None]:
 
 
 def _find_xml(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    for member in members:
-        if member.filename.startswith(("/", "\\")) or ".." in member.filename or ":" in member.filename:
-            raise FeedRefused("the archive names a file outside itself")
-    found = [member for member in members if member.filename.lower().endswith(".xml")]
+    if any(_OUTSIDE.match(member.filename) for member in members):
+        raise FeedRefused("the archive names a file outside itself")
+    found = [member for member in members if _is_xml(member.filename)]
     if len(found) != 1:
         holds = f"{len(found)} XML files instead of one" if found else "no XML file"
         raise FeedRefused(f"the archive holds {holds}")
@@ -62,6 +65,16 @@ def _find_xml(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     if size / packed > MAX_RATIO:
         raise FeedRefused(f"the XML is compressed more than {MAX_RATIO} times")
     return found[0]
+
+
+def _is_xml(name: str) -> bool:
+    """Say whether a member is an XML file that somebody put in, and not what a system adds for itself.
+
+    macOS keeps a `._name.xml` of each file beside it or under `__MACOSX/`, of no more use than `.DS_Store`.
+    """
+    parts = re.split(r"[/\\]", name.lower())
+    is_hidden = any((part.startswith(".") and part != ".") or part == "__macosx" for part in parts)
+    return parts[-1].endswith(".xml") and not is_hidden
 
 
 class _CheckedStream:

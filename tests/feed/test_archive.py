@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile
 
@@ -24,6 +25,14 @@ def write_zip(*names: str, data: bytes = XML, method: int = ZIP_DEFLATED) -> byt
     return file.getvalue()
 
 
+def write_members(members: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
 def read(data: bytes) -> bytes:
     with open_archive(io.BytesIO(data)) as stream:
         return b"".join(iter(lambda: stream.read(1000), b""))
@@ -40,8 +49,48 @@ def test_the_one_xml_file_of_a_zip_is_read(method: int) -> None:
     assert read(write_zip(method=method)) == XML
 
 
-def test_files_that_are_no_xml_are_passed_over() -> None:
-    assert read(write_zip("LISEZMOI.txt", NAME.upper())) == XML
+APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "LISEZMOI.txt",
+        "Notice: prix.pdf",
+        "Version 2..3.md",
+        f"__MACOSX/._{NAME}",
+        "__MACOSX/",
+        f"__macosx/feed/{NAME}",
+        f"._{NAME}",
+        f"feed/._{NAME}",
+        f"feed\\._{NAME}",
+        f".cache/{NAME}",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "feed/",
+        "old.xml/",
+        "old.xml/LISEZMOI.txt",
+        f"{NAME}.sha256",
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
+def test_what_is_not_the_feed_is_passed_over(other: str, is_first: bool) -> None:
+    members = {other: b"" if other.endswith("/") else APPLE_DOUBLE, NAME: XML}
+    assert read(write_members(members if is_first else dict(reversed(members.items())))) == XML
+
+
+@pytest.mark.parametrize(
+    "name", [NAME.upper(), f"feed/{NAME}", f"a/b/{NAME}", f"./{NAME}", f"feed\\{NAME}", "prix..xml"]
+)
+def test_the_xml_is_found_whatever_its_case_and_folder(name: str) -> None:
+    folders = {"feed/": b"", "a/": b"", "a/b/": b""}
+    assert read(write_members({**folders, name: XML, f"__MACOSX/._{NAME}": APPLE_DOUBLE})) == XML
+
+
+def test_limits_are_those_of_the_feed_and_not_of_what_is_passed_over() -> None:
+    zeros = bytes(5_000_000)
+    assert read(write_members({f"__MACOSX/._{NAME}": zeros, "zeros.bin": zeros, NAME: XML})) == XML
 
 
 def test_progress_hears_of_bytes_read_and_bytes_in_all() -> None:
@@ -79,12 +128,21 @@ LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
         (replace_at_end(GOOD, CENTRAL, 8, "<H", 1), "can't be read"),  # says that it is encrypted
         (replace_at_end(GOOD, CENTRAL, 10, "<H", 99), "can't be read"),  # an unknown compression
         (write_zip("LISEZMOI.txt"), "holds no XML file"),
+        (write_zip(f"__MACOSX/._{NAME}", f"._{NAME}", ".DS_Store"), "holds no XML file"),
+        (write_zip("old.xml/"), "holds no XML file"),
         (write_zip(NAME, "zweite.xml"), "2 XML files instead of one"),
+        (write_zip(NAME, "feed/zweite.XML", f"__MACOSX/._{NAME}"), "2 XML files instead of one"),
+        (write_zip(f"jour/{NAME}", f"nuit/{NAME}", "LISEZMOI.txt"), "2 XML files instead of one"),
         (write_zip("../../evil.xml"), "outside itself"),
         (write_zip("/etc/evil.xml"), "outside itself"),
         (write_zip("C:\\evil.xml"), "outside itself"),
         (write_zip("\\\\server\\evil.xml"), "outside itself"),
+        (write_zip("c:evil.xml"), "outside itself"),
+        (write_zip("feed/../../evil.xml"), "outside itself"),
+        (write_zip("feed\\..\\..\\evil.xml"), "outside itself"),
         (write_zip(NAME, "../evil.txt"), "outside itself"),
+        (write_zip(NAME, "__MACOSX/../../.evil"), "outside itself"),
+        (write_zip(NAME, ".."), "outside itself"),
         (write_zip(data=bytes(5_000_000)), "compressed more than 200 times"),
     ],
 )
