@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import tempfile
@@ -14,7 +15,10 @@ from sqlalchemy import Connection, Engine, func, literal, select, union_all
 from db import is_shared
 from models import Base
 
-PREFIX = "backup-"
+# In the header of an SQLite file: the versions that writing and reading it need, 1 without a log and 2 with one
+# (https://www.sqlite.org/fileformat2.html).
+_VERSIONS_OFFSET = 18
+_WITHOUT_LOG = b"\x01\x01"
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
@@ -35,17 +39,26 @@ def measure_size(connection: Connection) -> int:
 def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
     """Return a copy of a SQLite database, open at its start, as of one instant, whatever is written meanwhile.
 
-    It is a file of the folder that has no name any more: closed, or left by a process that is killed, it is gone.
-    What a process left that was killed while it copied goes with the next copy.
+    It takes room in the folder but has no name there from before the first byte is copied: closed, or left by a
+    process that is killed, it is gone, and nothing has to be found and cleared later.
     """
-    for left in folder.glob(f"{PREFIX}*"):
-        left.unlink(missing_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=PREFIX) as named:  # readable by its owner only
-        with closing(engine.raw_connection()) as source, closing(sqlite3.connect(named.name)) as target:
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".backup-")  # readable by its owner only
+    copy = os.fdopen(descriptor, "rb")
+    try:
+        try:
+            target = sqlite3.connect(name)
+        finally:
+            Path(name).unlink()
+        with closing(target), closing(engine.raw_connection()) as source:
+            target.execute("PRAGMA journal_mode=OFF")  # a journal would be a file beside it, by name
             driver: Any = source.driver_connection
             driver.backup(target)
-            target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-        return Path(named.name).open("rb")
+        # The source's log is part of the copy already, and a pragma that says so would open a log by name.
+        os.pwrite(descriptor, _WITHOUT_LOG, _VERSIONS_OFFSET)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def make_dump_command(engine: Engine) -> str:

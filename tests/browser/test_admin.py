@@ -98,7 +98,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert copy.execute("SELECT count(*) FROM stations").fetchall() == app.query("SELECT count(*) FROM stations")
         assert copy.execute("SELECT username FROM users ORDER BY id").fetchall() == [("ada",), ("bob",)]
-    assert not list(app.state_dir.glob("backup-*"))
+    assert not list(app.state_dir.glob("*backup-*"))
     actions = ["grant", "load", "stop", "remove_pid", "lock", "backup", "download_backup"]
     assert app.query("SELECT action FROM audit ORDER BY id") == [(action,) for action in actions]
     # For the tab, an answer that is saved was never shown.
