@@ -37,7 +37,7 @@ from errors import (
 from feed.archive import Progress, open_archive
 from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
 from feed.download import Archive, Validators, fetch_archive, hide_password
-from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepted, keep_refused
+from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepted, keep_refused, remove_copy
 from feed.runs import LoadReport, Status, close_leftovers, close_run, describe, fail_run, insert_run, open_run
 from feed.sample import make_sample
 from feed.store import forget_stations, store_feed
@@ -95,7 +95,7 @@ def run_load(
                 fail_run(engine, run_id, now(), report)
             raise
         if report.is_success:
-            (settings.state_dir / REFUSED_FILE).unlink(missing_ok=True)
+            remove_copy(settings.state_dir)
             if report.source != SAMPLE_FEED:
                 write_lastjob(settings, now())
     logger.info("load status=%s source=%r message=%r", report.status, report.source, report.message)

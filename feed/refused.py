@@ -5,8 +5,10 @@ The publisher's feed changes every ten minutes: by the time somebody has looked,
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,19 +19,24 @@ from errors import FeedShrunk
 from feed.download import Archive
 from models import RefusedFeed
 
-REFUSED_FILE = "refused.zip"
+# Hidden, so that nothing of a person's is taken for it: the folder is the project's own unless it is set.
+REFUSED_FILE = ".refused-feed.zip"
+
+logger = logging.getLogger("carburoam.load")
 
 
 def keep_refused(
     connection: Connection, folder: Path, archive: Archive, source: str, shrunk: FeedShrunk, now: datetime
 ) -> None:
-    """Keep a refused archive in a folder, readable by its owner, in place of any other; note what it would change."""
-    draft = folder / f".{REFUSED_FILE}.{os.getpid()}"
-    archive.file.seek(0)
-    draft.unlink(missing_ok=True)  # left by a process that was killed, of any mode
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
-        shutil.copyfileobj(archive.file, copy)
-    draft.replace(folder / REFUSED_FILE)
+    """Keep a refused archive in a folder, readable by its owner, in place of any other; note what it would change.
+
+    Under the load lock. Where there is no room for a copy, one that is accepted is taken where it is published, as on
+    a machine that never had it.
+    """
+    try:
+        _keep_copy(folder, archive)
+    except OSError as error:
+        logger.warning("no copy of the refused feed error=%r", str(error))
     connection.execute(delete(RefusedFeed))
     connection.execute(
         insert(RefusedFeed).values(
@@ -43,6 +50,12 @@ def keep_refused(
             refused_at=now,
         )
     )
+
+
+def remove_copy(folder: Path) -> None:
+    """Remove the copy of a refused feed, since a load succeeded: what can't be removed makes no failure of that."""
+    with suppress(OSError):
+        (folder / REFUSED_FILE).unlink()
 
 
 def find_accepted(connection: Connection) -> Row[Any] | None:
@@ -59,3 +72,16 @@ def is_accepted(connection: Connection, digest: str) -> bool:
 def forget_refused(connection: Connection) -> None:
     """Forget what was refused, since another load succeeded."""
     connection.execute(delete(RefusedFeed))
+
+
+def _keep_copy(folder: Path, archive: Archive) -> None:
+    draft = folder / f"{REFUSED_FILE}.draft"
+    archive.file.seek(0)
+    draft.unlink(missing_ok=True)  # left by a process that was killed, of any mode
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
+            shutil.copyfileobj(archive.file, copy)
+        draft.replace(folder / REFUSED_FILE)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

@@ -119,3 +119,33 @@ def test_one_that_was_replaced_or_overtaken_can_not_be_accepted(
     assert read_refusal(engine) is None
     with engine.connect() as connection:
         assert connection.execute(select(FeedState.station_count)).scalar_one() == 40
+
+
+def test_no_file_of_a_persons_is_touched(engine: Engine, settings: Settings, load: Load, make_feed: MakeFeed) -> None:
+    for name in ("refused.zip", "refused-2026-03.zip", ".refused.zip"):
+        (settings.state_dir / name).write_text(name)
+    whole = make_feed(stations=40)
+    load(whole)
+    assert load(make_feed(stations=10)).status == "refused"
+    assert load(whole).status == "unchanged"
+    assert {path.name for path in settings.state_dir.glob("*refused*")} == {
+        *("refused.zip", "refused-2026-03.zip", ".refused.zip")
+    }
+    for path in settings.state_dir.glob("*refused*"):
+        assert path.read_text() == path.name
+
+
+@pytest.mark.parametrize("in_the_way", [REFUSED_FILE, f"{REFUSED_FILE}.draft"])
+def test_one_of_which_no_copy_can_be_kept_is_refused_all_the_same_and_taken_where_it_is_published(
+    engine: Engine, settings: Settings, load: Load, make_feed: MakeFeed, in_the_way: str
+) -> None:
+    load(make_feed(stations=40))
+    (settings.state_dir / in_the_way).mkdir()
+    (settings.state_dir / in_the_way / "notes.txt").touch()
+    small = make_feed(stations=10)
+    assert load(small).status == "refused"
+    accept(engine)
+    assert load(small).status == "loaded"
+    assert count_present(engine) == 10
+    assert {path.name for path in settings.state_dir.glob(".refused*")} == {in_the_way}
+    assert (settings.state_dir / in_the_way / "notes.txt").exists()
