@@ -35,7 +35,8 @@ from errors import (
     SettingRefused,
 )
 from feed.archive import Progress, open_archive
-from feed.brands import MAX_LIST_BYTES, BrandReport, read_brands, store_brands
+from feed.brand_store import BrandReport, store_brands
+from feed.brands import MAX_LIST_BYTES, BrandList, read_brands
 from feed.download import Archive, Validators, fetch_archive, hide_password
 from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepted, keep_refused, remove_copy
 from feed.runs import LoadReport, Status, close_leftovers, close_run, describe, fail_run, insert_run, open_run
@@ -50,6 +51,7 @@ from statefiles import CLOCK_LEEWAY, write_lastjob
 
 LOCK_FILE = "load.lock"  # held while a load runs, never deleted
 LOCK_SECONDS = 300  # longer than any load takes: two downloads and their storing
+MAX_LISTS = 2  # of brands
 
 logger = logging.getLogger("carburoam.load")
 
@@ -122,15 +124,25 @@ def load_sample(engine: Engine, now: datetime) -> LoadReport | None:
     return report
 
 
-def load_brands(engine: Engine, source: str, *, now: datetime) -> BrandReport:
-    """Load a list of brands in place of the one before. It is no load of the feed, and leaves no trace among those.
+def load_brands(engine: Engine, *sources: str, now: datetime) -> BrandReport:
+    """Load one or two lists of brands in place of what was there; what both say counts as the first has it.
 
-    Raises FeedError: it can't be had or read; the brands that were there stay.
+    It is no load of the feed, and leaves no trace among those.
+
+    Raises FeedError: one can't be had or read, and of two the text says which; the brands that were there stay.
     """
-    with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
-        brands = read_brands(fetched.file.read() if fetched is not None else b"")
+    lists: list[tuple[str, BrandList]] = []
+    for source in sources:
+        shown = hide_password(source)
+        try:
+            lists.append((shown, _fetch_brands(source)))
+        except FeedError as error:
+            if len(sources) == 1:
+                raise
+            reason = str(error).removeprefix(f"{shown} ")
+            raise type(error)(f"list {len(lists) + 1}, {shown}: {reason}") from error
     with begin_writing(engine, "feed") as connection:
-        report = store_brands(connection, brands, hide_password(source), now=now)
+        report = store_brands(connection, lists, now=now)
         renew_statistics(connection, StationBrand.__table__)
         return report
 
@@ -171,6 +183,11 @@ def find_last_load(settings: Settings, engine: Engine) -> datetime | None:
 
 def _has_stations(connection: Connection) -> bool:
     return connection.execute(select(Station.id).limit(1)).first() is not None
+
+
+def _fetch_brands(source: str) -> BrandList:
+    with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
+        return read_brands(fetched.file.read() if fetched is not None else b"")
 
 
 @contextmanager
@@ -355,24 +372,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Load once in the foreground, with progress and a summary; return the exit code."""
     parser = argparse.ArgumentParser(prog="etl.py", description="Load the national feed of fuel prices once.")
     parser.add_argument("--feed", metavar="URL_OR_FILE", help="load this feed instead of the one in the settings")
-    parser.add_argument("--brands", metavar="URL_OR_FILE", help="load the brands of the stations from here instead")
+    parser.add_argument(
+        "--brands",
+        metavar="URL_OR_FILE",
+        action="append",
+        default=[],
+        help="load the brands of the stations from here instead; twice: the second list fills the gaps of the first",
+    )
     options = parser.parse_args(arguments)
     set_up_logging(logging.WARNING)
     try:
         settings = read_settings()
-        if options.feed is not None and options.brands is not None:
+        if options.feed is not None and options.brands:
             raise SettingRefused("--feed and --brands are two loads: one at a time")
         if options.feed is not None and not options.feed.strip():
             raise SettingRefused("--feed names no feed")
-        if options.brands is not None and not options.brands.strip():
+        if not all(source.strip() for source in options.brands):
             raise SettingRefused("--brands names no list")
+        if len(options.brands) > MAX_LISTS:
+            raise SettingRefused(f"--brands can be given twice at most, not {len(options.brands)} times")
         if options.feed:
             settings = settings.model_copy(update={"feed_url": options.feed})
         settings.make_state_dir()
         engine = open_engine(settings.database)
         prepare_database(engine)
         if options.brands:
-            print(load_brands(engine, options.brands, now=datetime.now(UTC)).describe())
+            _print_brands(load_brands(engine, *options.brands, now=datetime.now(UTC)))
             return 0
         with _show_progress() as on_progress:
             report = run_load(settings, engine, on_progress=on_progress)
@@ -394,6 +419,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"{report.status}: {report.message}")
     return 0
+
+
+def _print_brands(report: BrandReport) -> None:
+    lines = [report.describe()]
+    if conflicts := report.list_conflicts():
+        lines += [
+            "conflicts, stations x brand of the first list / of the second:",
+            *(f"  {line}" for line in conflicts),
+        ]
+    for line in lines:
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "backslashreplace").decode(encoding))  # whatever the terminal can show
 
 
 @contextmanager

@@ -140,14 +140,14 @@ class StationBrand(Base):
 
 
 class BrandState(Base):
-    """The one row that says where the brands came from; none: there are no brands."""
+    """Where the brands came from: a row for each list, one or two; none: there are no brands."""
 
     __tablename__ = "brand_state"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="always 1")
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="1, or 2 for the list that fills gaps")
     kind: Mapped[str] = mapped_column(String(20), doc="prix_carburant or openstreetmap: whose list, and so its licence")
     source: Mapped[str] = mapped_column(String(500), doc="address or path, without any password")
-    station_count: Mapped[int]
+    station_count: Mapped[int] = mapped_column(doc="stations of which it gives a brand or a name")
     loaded_at: Mapped[datetime]
 
 

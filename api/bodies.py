@@ -19,7 +19,7 @@ from prices.freshness import Freshness, get_freshness
 from prices.fuels import FuelRow, list_fuel_prices
 from prices.nearby import list_nearby_prices
 from settings import VERSION
-from stations.brands import get_brand_state
+from stations.brands import list_brand_sources
 from stations.details import get_station
 from stations.geography import Point
 from stations.opening_hours import Day
@@ -109,13 +109,13 @@ def describe_fuels(connection: Connection, freshness: Freshness) -> Body:
 def describe_status(connection: Connection) -> Body:
     """Return what was loaded last, and where it comes from."""
     freshness, load = get_freshness(connection), get_last_load(connection)
-    brands = get_brand_state(connection)
+    brands = dict.fromkeys(source.kind for source in list_brand_sources(connection))
     is_invented = freshness is not None and freshness.is_sample
     return {
         "version": VERSION,
         "feed": None if freshness is None else describe_feed(freshness),
         "last_load": None if load is None else _describe_load(load),
-        "sources": [*([] if is_invented else [PRICES]), *([] if brands is None else [BRANDS[brands.kind]])],
+        "sources": [*([] if is_invented else [PRICES]), *(BRANDS[kind] for kind in brands)],
     }
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from settings import VERSION
-from stations.brands import BrandSource, get_brand_state
+from stations.brands import list_brand_sources
 from ui.formats import escape, format_instant
 from ui.freshness import get_shown_freshness
 from ui.reading import get_settings, open_reading
@@ -21,21 +21,19 @@ OSM_PAGE = "https://www.openstreetmap.org/copyright"
 ODBL_PAGE = "https://opendatacommons.org/licenses/odbl/"
 
 
-def write_brand_source(state: BrandSource) -> str:
-    if state.kind == "openstreetmap":
-        source = _("Brands: © [OpenStreetMap contributors]({osm}), [ODbL]({licence}).").format(
+def write_brand_source(kind: str) -> str:
+    if kind == "openstreetmap":
+        return _("Brands: © [OpenStreetMap contributors]({osm}), [ODbL]({licence}).").format(
             osm=OSM_PAGE, licence=ODBL_PAGE
         )
-    else:
-        source = _("Brands: the list of [prix_carburant]({page}), [Apache License 2.0]({licence}).").format(
-            page=BRAND_LIST_PAGE, licence=APACHE_PAGE
-        )
-    return source + "  \n" + _("Loaded {instant}.").format(instant=format_instant(state.loaded_at))
+    return _("Brands: the list of [prix_carburant]({page}), [Apache License 2.0]({licence}).").format(
+        page=BRAND_LIST_PAGE, licence=APACHE_PAGE
+    )
 
 
 freshness = get_shown_freshness()
 with open_reading() as connection:
-    brand_state = get_brand_state(connection)
+    brand_sources = list_brand_sources(connection)
 
 st.title(_("About Carburoam"), anchor=False)
 st.markdown(
@@ -62,8 +60,10 @@ elif freshness.is_sample:
 else:
     updated_at = freshness.newest_report_at or freshness.loaded_at
     st.info(source + "  \n" + _("Last update of the data: {instant}.").format(instant=format_instant(updated_at)))
-if brand_state is not None:
-    st.info(write_brand_source(brand_state))
+if brand_sources:
+    lines = [write_brand_source(kind) for kind in dict.fromkeys(source.kind for source in brand_sources)]
+    loaded_at = max(source.loaded_at for source in brand_sources)
+    st.info("  \n".join([*lines, _("Loaded {instant}.").format(instant=format_instant(loaded_at))]))
 
 st.header(_("How prices are treated"), anchor=False)
 st.markdown(

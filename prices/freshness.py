@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from models import BrandState, FeedState
 
@@ -45,5 +45,5 @@ def _select_freshness() -> Select[*tuple[Any, ...]]:
         FeedState.newest_report_at,
         FeedState.stock_outs_at,
         FeedState.is_sample,
-        select(BrandState.loaded_at).scalar_subquery(),
+        select(func.max(BrandState.loaded_at)).scalar_subquery(),
     )

@@ -21,7 +21,7 @@ class Brand:
 
 @dataclass(frozen=True)
 class BrandSource:
-    """Where the brands came from: `kind` is prix_carburant or openstreetmap, `source` an address or path."""
+    """A list that the brands came from: `kind` is prix_carburant or openstreetmap, `source` an address or path."""
 
     kind: str
     source: str
@@ -43,9 +43,11 @@ def list_brands(connection: Connection) -> tuple[Brand, ...]:
     return tuple(Brand(*row) for row in rows)
 
 
-def get_brand_state(connection: Connection) -> BrandSource | None:
-    """Return where the brands came from; None when none were ever loaded."""
-    row = connection.execute(
-        select(BrandState.kind, BrandState.source, BrandState.station_count, BrandState.loaded_at)
-    ).first()
-    return None if row is None else BrandSource(*row)
+def list_brand_sources(connection: Connection) -> tuple[BrandSource, ...]:
+    """Return the lists that the brands came from, the one that wins first; none when none were ever loaded."""
+    rows = connection.execute(
+        select(BrandState.kind, BrandState.source, BrandState.station_count, BrandState.loaded_at).order_by(
+            BrandState.id
+        )
+    )
+    return tuple(BrandSource(*row) for row in rows)

@@ -762,7 +762,7 @@ def test_the_command_loads_brands_in_place_of_the_former_and_leaves_no_trace_of_
     done = run_command(settings, "--brands", web.get_url("/names.json", user="me:hunter2"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "loaded: brands of 2 stations from prix_carburant; 2 of the 40 stations in the feed have one (5 %); "
+        "loaded: brands of 2 stations from prix_carburant; brands for 2 of the 40 stations in the feed (5.0 %); "
         "rejected: 1 x station id can't be read\n"
     )
     after = dump(engine)
@@ -775,6 +775,64 @@ def test_the_command_loads_brands_in_place_of_the_former_and_leaves_no_trace_of_
     assert {name for name in before if before[name] != after[name]} == {"station_brands", "brand_state"}
     assert list_runs(engine) == runs
     assert settings.lastjob_file.read_text() == lastjob
+
+
+def test_the_command_puts_two_lists_of_brands_together_and_lists_where_they_differ(
+    settings: Settings, engine: Engine, load: Load, make_feed: MakeFeed, web: WebServer, tmp_path: Path
+) -> None:
+    load(make_feed())
+    web.lay_out("/names.json", Answer(200, BRANDS))
+    names = web.get_url("/names.json", user="me:hunter2")
+    (tmp_path / "osm.csv").write_bytes("ref:FR:prix-carburants,brand\n1000002,Élan\n,Esso\n,Esso\n".encode())
+    osm = str(tmp_path / "osm.csv")
+    done = run_command(settings, "--brands", osm, "--brands", names, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "loaded: brands of 2 stations from openstreetmap, then prix_carburant; "
+        "brands for 2 of the 40 stations in the feed (5.0 %); conflicts: 1, in which the first list wins; "
+        "without a station id: 2; rejected: 1 x station id can't be read\n"
+        "conflicts, stations x brand of the first list / of the second:\n"
+        "  1 x \\xc9lan / Esso: 1000002\n"
+    )
+    after = dump(engine)
+    assert [row[:2] for row in after["station_brands"]] == [(1000001, "Esso"), (1000002, "Élan")]
+    assert [row[:4] for row in after["brand_state"]] == [
+        (1, "openstreetmap", osm, 1),
+        (2, "prix_carburant", web.get_url("/names.json"), 2),
+    ]
+    done = run_command(settings, "--brands", names, "--brands", osm)
+    assert "  1 x Esso / Élan: 1000002\n" in done.stdout
+    assert [row[1] for row in dump(engine)["station_brands"]] == ["Esso", "Esso"]
+    assert run_command(settings, "--brands", osm).returncode == 0
+    after = dump(engine)
+    assert (len(after["station_brands"]), len(after["brand_state"])) == (1, 1)
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "second"])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(404), "127.0.0.1 answers with HTTP status 404"),
+        (
+            Answer(200, b"<html>"),
+            "the list is neither the JSON of prix_carburant nor a table with ref:FR:prix-carburants",
+        ),
+    ],
+)
+def test_when_one_of_two_lists_cant_be_loaded_the_former_brands_stay_and_it_is_named(
+    settings: Settings, engine: Engine, web: WebServer, tmp_path: Path, is_first: bool, answer: Answer, reason: str
+) -> None:
+    (tmp_path / "osm.csv").write_bytes(BRAND_TABLE)
+    good = str(tmp_path / "osm.csv")
+    load_brands(engine, good, web.lay_out("/good", Answer(200, BRANDS)), now=NOW)
+    before = dump(engine)
+    web.lay_out("/bad", answer)
+    bad = web.get_url("/bad", user="me:hunter2")
+    sources = [bad, good] if is_first else [good, bad]
+    done = run_command(settings, *(part for source in sources for part in ("--brands", source)))
+    line = f"etl.py: list {1 if is_first else 2}, {web.get_url('/bad')}: {reason}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+    assert dump(engine) == before
 
 
 def test_brands_can_be_loaded_before_the_first_feed(settings: Settings, tmp_path: Path) -> None:
@@ -838,7 +896,18 @@ def test_brands_that_break_while_they_are_stored_leave_the_former(
     ("arguments", "line"),
     [
         (("--brands", "b.json", "--feed", "f.zip"), "--feed and --brands are two loads: one at a time"),
+        (
+            ("--feed", "f.zip", "--brands", "b.json", "--brands", "c.csv"),
+            "--feed and --brands are two loads: one at a time",
+        ),
+        (("--brands", ""), "--brands names no list"),
         (("--brands", " "), "--brands names no list"),
+        (("--brands", "b.json", "--brands", " "), "--brands names no list"),
+        (("--brands", "a", "--brands", "b", "--brands", "c"), "--brands can be given twice at most, not 3 times"),
+        (
+            ("--brands", "/there/is/none.json", "--brands", "b.csv"),
+            "list 1, /there/is/none.json: can't be read: No such file or directory",
+        ),
         (("--brands", "/there/is/none.json"), "/there/is/none.json can't be read: No such file or directory"),
     ],
 )

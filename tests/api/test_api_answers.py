@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import OperationalError
 
 from db import begin_writing
-from models import EtlRun, FeedState, Price, Station, StationBrand
+from models import BrandState, EtlRun, FeedState, Price, Station, StationBrand
 from prices.figures import store_figures
 from settings import Settings
 
@@ -170,6 +170,27 @@ def test_the_status_names_the_last_load_and_the_licence(client: Client, engine: 
     assert [(source["of"], source["licence"]) for source in body["sources"]] == [("prices", "Licence Ouverte 2.0")]
     assert "/srv/feed" not in json.dumps(body)
     assert "feed.example" not in json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "licences"),
+    [
+        (["openstreetmap"], ["ODbL"]),
+        (["openstreetmap", "prix_carburant"], ["ODbL", "Apache License 2.0"]),
+        (["prix_carburant", "openstreetmap"], ["Apache License 2.0", "ODbL"]),
+        (["openstreetmap", "openstreetmap"], ["ODbL"]),
+    ],
+)
+def test_the_source_and_licence_of_each_list_of_brands_are_named(
+    client: Client, engine: Engine, kinds: list[str], licences: list[str]
+) -> None:
+    with begin_writing(engine) as connection:
+        for number, kind in enumerate(kinds, 1):
+            row = {"id": number, "kind": kind, "source": "/srv/list.csv", "station_count": 1, "loaded_at": NOW}
+            connection.execute(insert(BrandState).values(row))
+    body = client.get("/api/v1/status").json
+    assert [source["licence"] for source in body["sources"] if source["of"] == "brands"] == licences
+    assert "/srv/list" not in json.dumps(body)
 
 
 def test_invented_prices_are_said_to_be_that_and_have_no_source(engine: Engine, settings: Settings) -> None:

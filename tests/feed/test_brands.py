@@ -1,21 +1,15 @@
-"""Lists of brands: what is read of them, what is refused, and what then stands in the database."""
+"""Lists of brands: what is read of them, and what is refused."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select
 
-from db import begin_writing
 from errors import FeedRefused
-from feed.brands import BrandList, read_brands, store_brands
-from feed.store import forget_stations
-from models import BrandState, Station, StationBrand
+from feed.brands import BrandList, read_brands
 
-NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 REF = "ref:FR:prix-carburants"
 HOSTILE = "**b** [x](javascript:alert(1)) <script>alert(1)</script> | 'a'; DROP TABLE users"
 RIGHT_TO_LEFT = "\u202e"
@@ -81,9 +75,30 @@ def test_cells_in_quotation_marks_are_read_and_so_are_marks_that_stand_alone() -
 
 
 def test_a_station_of_openstreetmap_can_have_several_ids() -> None:
-    brands = read_brands(write_table((REF, "brand"), ("1; 2;x", "Esso;Avia"), ("3", "Avia")))
-    assert list_brands(brands) == {1: "Esso", 2: "Esso", 3: "Avia"}
+    brands = read_brands(
+        write_table((REF, "brand"), ("1; 2;x", "Esso;Avia"), ("3", "Avia"), ("4;", "Avia"), (";5", "BP"))
+    )
+    assert list_brands(brands) == {1: "Esso", 2: "Esso", 3: "Avia", 4: "Avia", 5: "BP"}
     assert brands.rejections == {"station id can't be read": 1}
+    assert brands.without_id == 0
+
+
+def test_of_several_brands_of_a_station_the_first_that_is_one_counts() -> None:
+    table = write_table((REF, "brand"), ("1", "Système U;Super U"), ("2", "no; Esso"), ("3", ";Avia"), ("4", "none;"))
+    assert list_brands(read_brands(table)) == {1: "Système U", 2: "Esso", 3: "Avia"}
+
+
+@pytest.mark.parametrize("ref", ["", "  ", ";", " ; ", "-", "n/a", "None", "NULL", "aucun", "inconnu", "?"])
+def test_a_row_without_a_station_id_is_counted_for_itself_and_is_not_unreadable(ref: str) -> None:
+    rows = [("1", "Esso"), *[(ref, "Avia")] * 5]
+    brands = read_brands(write_table((REF, "brand"), *rows))
+    assert list_brands(brands) == {1: "Esso"}
+    assert (brands.without_id, brands.rejections) == (5, {})
+
+
+def test_a_list_without_any_station_id_names_no_brand() -> None:
+    with pytest.raises(FeedRefused, match="names no brand"):
+        read_brands(write_table((REF, "brand"), ("", "Esso"), ("", "Avia")))
 
 
 def test_an_operator_or_name_is_a_brand_where_it_is_one_elsewhere() -> None:
@@ -101,6 +116,7 @@ def test_an_operator_or_name_is_a_brand_where_it_is_one_elsewhere() -> None:
         3: ("Avia", "Avia"),
         4: ("", "Garage Martin"),
     }
+    assert read_brands(table).guessed == {2, 3}
     without_brands = write_table((REF, "name", "operator"), ("1", "Station", "Esso"), ("2", "Avia", ""))
     assert list_brands(read_brands(without_brands)) == {1: "Esso", 2: "Avia"}
 
@@ -108,6 +124,13 @@ def test_an_operator_or_name_is_a_brand_where_it_is_one_elsewhere() -> None:
 def test_of_two_entries_of_a_station_the_first_with_a_brand_counts() -> None:
     table = write_table((REF, "brand", "name"), ("7", "", "Garage"), ("7", "Esso", ""), ("07", "Avia", ""))
     assert read_brands(table).stations == {7: ("Esso", "")}
+
+
+def test_a_brand_of_a_station_counts_before_an_operator_in_an_earlier_row() -> None:
+    table = write_table((REF, "brand", "operator"), ("7", "", "Avia"), ("7", "Esso", ""), ("8", "Avia", ""))
+    brands = read_brands(table)
+    assert list_brands(brands) == {7: "Esso", 8: "Avia"}
+    assert brands.guessed == set()
 
 
 def test_spellings_of_a_brand_become_the_most_frequent_one() -> None:
@@ -126,22 +149,7 @@ def test_spellings_of_a_brand_become_the_most_frequent_one() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "nothing",
-    [
-        "",
-        None,
-        "  ",
-        "None",
-        "null",
-        "N/A",
-        "-",
-        "Indépendant sans enseigne",
-        "INDEPENDANT",
-        "Sans enseigne",
-        "Inconnu",
-    ],
-)
+@pytest.mark.parametrize("nothing", ["", None, "  ", "None", "N/A", "-", "NEANT", "autre", "Indépendant sans enseigne"])
 def test_what_means_no_brand_is_none(nothing: str | None) -> None:
     data = write_json(
         s1={"name": "Garage Muret", "brand": nothing}, s2={"name": nothing, "brand": nothing}, s3={"brand": "Esso"}
@@ -217,66 +225,3 @@ def test_what_is_no_list_of_brands_is_refused_in_one_line(case: str) -> None:
         read_brands(data)
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 120
-
-
-# What is stored
-
-
-def add_stations(engine: Engine, *ids: int, **values: Any) -> None:
-    station = {
-        **{"latitude": 46.0, "longitude": 2.0, "address": "", "town": "Guéret", "zip_code": "23000"},
-        **{"town_key": "gueret", "is_motorway": False, "has_automat": False, "services": ""},
-    }
-    with begin_writing(engine) as connection:
-        connection.execute(insert(Station), [{"id": id_, **station, **values} for id_ in ids])
-
-
-def store(engine: Engine, data: bytes, source: str = "list.json", at: datetime = NOW) -> str:
-    with begin_writing(engine) as connection:
-        return store_brands(connection, read_brands(data), source, now=at).describe()
-
-
-def list_stored(engine: Engine) -> list[tuple[Any, ...]]:
-    with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(select(StationBrand.__table__).order_by("station_id"))]
-
-
-def test_a_list_takes_the_place_of_the_one_before(engine: Engine) -> None:
-    store(engine, write_brands("Esso", "Avia"))
-    store(
-        engine,
-        write_table((REF, "brand", "name"), ("2", "Système U", "SUPER U"), ("5", "½" * 60, "½" * 120)),
-        "x" * 600,
-    )
-    assert list_stored(engine) == [
-        (2, "Système U", "systeme u", "SUPER U", "super u"),
-        (5, "½" * 60, ("1 2" * 20)[:60], "½" * 120, ("1 2" * 40)[:120]),
-    ]
-    with engine.connect() as connection:
-        (state,) = connection.execute(select(BrandState.__table__))
-    assert tuple(state) == (1, "openstreetmap", "x" * 500, 2, NOW)
-
-
-def test_the_report_says_how_many_of_the_stations_in_the_feed_have_a_brand(engine: Engine) -> None:
-    data = write_json(
-        **{f"s{id_}": {"brand": "Esso"} for id_ in (1, 2, 8)}, s3={"name": "Garage"}, sx={}, s9={"brand": 1}
-    )
-    assert store(engine, data) == (
-        "loaded: brands of 3 stations from prix_carburant; no station is known yet; "
-        "rejected: 1 x station id can't be read, 1 x entry can't be read"
-    )
-    add_stations(engine, 1, 3, 4)
-    add_stations(engine, 2, left_feed_at=NOW - timedelta(days=1))
-    assert store(engine, write_brands("Esso", "Esso", None)) == (
-        "loaded: brands of 2 stations from prix_carburant; 1 of the 3 stations in the feed have one (33 %)"
-    )
-
-
-def test_brands_stay_when_the_sample_makes_way(engine: Engine) -> None:
-    add_stations(engine, 1)
-    store(engine, write_brands("Esso"))
-    with begin_writing(engine) as connection:
-        forget_stations(connection)
-    assert len(list_stored(engine)) == 1
-    with engine.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(BrandState)) == 1

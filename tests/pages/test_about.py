@@ -96,41 +96,52 @@ def test_the_host_of_map_tiles_is_named_when_there_is_one(monkeypatch: pytest.Mo
 
 
 @contextmanager
-def have_brands(country: Country, kind: str) -> Iterator[None]:
-    """Let the brands come from a list of this kind."""
+def have_brands(country: Country, *kinds: str) -> Iterator[None]:
+    """Let the brands come from lists of these kinds."""
     loaded_at = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
     with begin_writing(country.engine) as connection:
-        connection.execute(
-            insert(BrandState).values(id=1, kind=kind, source="list", station_count=1, loaded_at=loaded_at)
-        )
+        for number, kind in enumerate(kinds, 1):
+            connection.execute(
+                insert(BrandState).values(id=number, kind=kind, source="list", station_count=1, loaded_at=loaded_at)
+            )
     yield
     with begin_writing(country.engine) as connection:
         connection.execute(delete(BrandState))
 
 
+BRAND_SOURCES = {
+    "prix_carburant": (
+        "Brands: the list of [prix_carburant](https://github.com/Aohzan/hass-prixcarburant), "
+        "[Apache License 2.0](https://www.apache.org/licenses/LICENSE-2.0)."
+    ),
+    "openstreetmap": (
+        "Brands: © [OpenStreetMap contributors](https://www.openstreetmap.org/copyright), "
+        "[ODbL](https://opendatacommons.org/licenses/odbl/)."
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("kind", "source"),
+    "kinds",
     [
-        (
-            "prix_carburant",
-            "Brands: the list of [prix_carburant](https://github.com/Aohzan/hass-prixcarburant), "
-            "[Apache License 2.0](https://www.apache.org/licenses/LICENSE-2.0).",
-        ),
-        (
-            "openstreetmap",
-            "Brands: © [OpenStreetMap contributors](https://www.openstreetmap.org/copyright), "
-            "[ODbL](https://opendatacommons.org/licenses/odbl/).",
-        ),
+        *(("prix_carburant",), ("openstreetmap",)),
+        *(("openstreetmap", "prix_carburant"), ("prix_carburant", "openstreetmap")),
     ],
 )
-def test_the_source_of_the_brands_and_its_licence_are_named_when_there_are_some(
-    monkeypatch: pytest.MonkeyPatch, country: Country, kind: str, source: str
+def test_the_sources_of_the_brands_and_their_licences_are_named_when_there_are_some(
+    monkeypatch: pytest.MonkeyPatch, country: Country, kinds: tuple[str, ...]
 ) -> None:
     with run_app(monkeypatch, country.settings):
         assert len(visit("about").main.info) == 1
-        with have_brands(country, kind):
+        with have_brands(country, *kinds):
             _, box = visit("about").main.info
-        assert box.value == f"{source}  \nLoaded 10 March 2026 at 13:00."
+    assert box.value.split("  \n") == [*(BRAND_SOURCES[kind] for kind in kinds), "Loaded 10 March 2026 at 13:00."]
+
+
+def test_two_lists_of_one_source_are_named_once(monkeypatch: pytest.MonkeyPatch, country: Country) -> None:
+    with run_app(monkeypatch, country.settings), have_brands(country, "openstreetmap", "openstreetmap"):
+        _, box = visit("about").main.info
+    assert box.value.split("  \n") == [BRAND_SOURCES["openstreetmap"], "Loaded 10 March 2026 at 13:00."]
 
 
 @pytest.mark.parametrize("kind", ["prix_carburant", "openstreetmap"])

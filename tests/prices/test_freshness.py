@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from conftest import NOW, MakeFeed
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 import etl
+from db import begin_writing
+from models import BrandState
 from prices.freshness import Freshness, get_freshness
 from settings import Settings
 
@@ -54,3 +56,20 @@ def test_the_sample_says_that_it_is_one(engine: Engine) -> None:
         freshness = get_freshness(connection)
     assert freshness is not None
     assert freshness.is_sample
+
+
+def test_brands_of_two_lists_make_one_edition_of_their_own(
+    settings: Settings, engine: Engine, make_feed: MakeFeed
+) -> None:
+    etl.run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine, now=lambda: NOW)
+    editions = set()
+    for count in range(3):
+        with begin_writing(engine) as connection:
+            if count:
+                row = {"id": count, "kind": "openstreetmap", "source": "list", "station_count": 1}
+                connection.execute(insert(BrandState).values(**row, loaded_at=NOW + timedelta(hours=count)))
+            freshness = get_freshness(connection)
+        assert freshness is not None
+        assert freshness.brands_at == (NOW + timedelta(hours=count) if count else None)
+        editions.add(freshness.edition)
+    assert len(editions) == 3

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 
 from db import begin_writing
 from models import BrandState, Station, StationBrand
-from stations.brands import Brand, BrandSource, get_brand_state, list_brands
+from stations.brands import Brand, BrandSource, list_brand_sources, list_brands
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -39,12 +39,15 @@ def test_brands_are_counted_over_the_stations_in_the_feed_the_most_common_first(
 def test_without_a_list_there_are_no_brands_and_no_source(engine: Engine) -> None:
     with engine.connect() as connection:
         assert list_brands(connection) == ()
-        assert get_brand_state(connection) is None
+        assert list_brand_sources(connection) == ()
 
 
-def test_the_source_of_the_brands_is_known(engine: Engine) -> None:
+def test_the_sources_of_the_brands_are_known_the_one_that_wins_first(engine: Engine) -> None:
     with begin_writing(engine) as connection:
-        connection.execute(
-            insert(BrandState).values(id=1, kind="openstreetmap", source="osm.csv", station_count=7, loaded_at=NOW)
+        for number, kind, source in ((2, "prix_carburant", "names.json"), (1, "openstreetmap", "osm.csv")):
+            row = {"id": number, "kind": kind, "source": source, "station_count": 7, "loaded_at": NOW}
+            connection.execute(insert(BrandState).values(row))
+        assert list_brand_sources(connection) == (
+            BrandSource("openstreetmap", "osm.csv", 7, NOW),
+            BrandSource("prix_carburant", "names.json", 7, NOW),
         )
-        assert get_brand_state(connection) == BrandSource("openstreetmap", "osm.csv", 7, NOW)
