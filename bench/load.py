@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -24,12 +25,14 @@ from bench.state import (
     STATIONS,
     Databases,
     Feeds,
+    find_brands,
     find_feeds,
     make_databases,
     open_database,
     open_state,
     prepare_load,
 )
+from etl import load_brands
 from feed import parse, texts
 from feed.generator import write_feed
 from settings import read_settings
@@ -50,6 +53,7 @@ def measure_load() -> Table:
             *_measure_times(folder, feeds, databases),
             *_measure_memory(folder, feeds, databases),
             *_measure_growth(folder, databases),
+            *_measure_brands(folder, databases),
         ]
     return Table(
         f"Loads of {feeds.description}. CPU seconds, medians of {RUNS} runs, {FRESH_RUNS} for memory and"
@@ -125,6 +129,24 @@ def _measure_growth(folder: Path, databases: Databases) -> list[Line]:
         Line(f"{STATIONS:,} generated stations", base),
         Line("ten times as many / these", median(seconds[large]), floor=base, limit=11),
         Line("ten times as many: peak memory", median(megabytes[large]), "MB", limit=400),
+    ]
+
+
+def _measure_brands(folder: Path, databases: Databases) -> list[Line]:
+    """Measure a load of two lists of brands, and how many of the stations they give one; nothing without the lists."""
+    brands = find_brands()
+    if brands is None:
+        return []
+    now = datetime.now(UTC)
+    with open_state(folder, databases.empty) as settings, open_database(settings) as engine:
+        prepare_load(settings, engine, brands.feed)()
+        load = partial(load_brands, engine, *map(str, brands.lists), now=now)
+        report = load()
+        seconds = measure(RUNS, {"brands": lambda: time_call(load)})
+    share = 100 * report.branded_in_feed / report.in_feed
+    return [
+        Line("two lists of brands", seconds["brands"]),
+        Line(f"stations of {brands.feed.name} with a brand", share, "%", limit=96, is_least=True),
     ]
 
 

@@ -16,7 +16,7 @@ from settings import ROOT
 
 Job = Callable[[], float]
 AsyncJob = Callable[[], Awaitable[float]]
-Unit = Literal["s", "ms", "MB", "1/s", "cores", ""]
+Unit = Literal["s", "ms", "MB", "1/s", "cores", "%", ""]
 
 # Starts the process to be measured from one that is small: by vfork the peak of the parent counts as the child's.
 _LAUNCHER = """
@@ -26,19 +26,23 @@ _, status, usage = os.wait4(pid, 0)
 print(usage.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-_DECIMALS: Mapping[Unit, int] = {"s": 3, "ms": 1, "MB": 0, "1/s": 1, "cores": 2, "": 0}
+_DECIMALS: Mapping[Unit, int] = {"s": 3, "ms": 1, "MB": 0, "1/s": 1, "cores": 2, "%": 1, "": 0}
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. The limit is for the ratio to the floor, or for the value where there is no floor."""
+    """One line of the table. The limit is for the ratio to the floor, or for the value where there is no floor.
+
+    With `is_least` the value may not be below it, instead of not above.
+    """
 
     what: str
     value: float
     unit: Unit = "s"
     floor: float | None = None
     limit: float | None = None
+    is_least: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -48,7 +52,8 @@ class Line:
     def verdict(self) -> str:
         if self.limit is None:
             return ""
-        return "ok" if (self.value if self.ratio is None else self.ratio) <= self.limit else "MISSED"
+        measured = self.value if self.ratio is None else self.ratio
+        return "ok" if (measured >= self.limit if self.is_least else measured <= self.limit) else "MISSED"
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ def _format_line(line: Line) -> tuple[str, ...]:
     limit = "" if line.limit is None else f"{line.limit:g}"
     if limit and line.floor is None:
         limit = f"{limit} {line.unit}".rstrip()
+    if limit and line.is_least:
+        limit = f"at least {limit}"
     return line.what, _format(line.value, line.unit), _format(line.floor, line.unit), ratio, limit, line.verdict
 
 

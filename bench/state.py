@@ -33,6 +33,13 @@ class Feeds(NamedTuple):
     description: str
 
 
+class Brands(NamedTuple):
+    """Two real lists of brands, the one that wins first, and the feed whose stations they are for."""
+
+    lists: tuple[Path, Path]
+    feed: Path
+
+
 class Databases(NamedTuple):
     """Files that loads start from: with the tables only, and with the first snapshot in them."""
 
@@ -93,3 +100,11 @@ def find_feeds(folder: Path) -> Feeds:
     write_feed(first, RECIPE)
     write_feed(following, replace(RECIPE, changed_share=OVERNIGHT_SHARE))
     return Feeds(first, following, f"GENERATED feeds of {STATIONS:,} stations (the real snapshots are not here)")
+
+
+def find_brands() -> Brands | None:
+    """Return the real lists of brands and a feed of their year; None where they are not."""
+    folder = REAL_FEEDS.parent / "brands"
+    lists = (folder / "stations_name_osm.csv", folder / "stations_name.json")
+    feed = REAL_FEEDS / "years" / "instantane_ruptures_2026-06-05.zip"
+    return Brands(lists, feed) if all(path.exists() for path in (*lists, feed)) else None

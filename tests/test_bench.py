@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select
 from bench import floor
 from bench.api import CLIENTS, list_paths, read_at_full_speed, read_paced
 from bench.drivers import PASSWORD, add_drivers, make_cookie
+from bench.run import Line
 from bench.scale import count_writes
 from bench.server import Server, run_server
 from bench.soak import Notes, Plan, hold_session, list_choices
@@ -93,6 +94,13 @@ def test_a_session_of_the_soak_finds_nothing_wrong(server: Server, engine: Engin
     assert notes.actions
     assert server.read_cpu_seconds() > 0
     assert server.read_megabytes() > 50
+
+
+def test_a_limit_is_the_most_that_is_allowed_or_the_least() -> None:
+    for value, most, least in ((95.9, "ok", "MISSED"), (96, "ok", "ok"), (96.1, "MISSED", "ok")):
+        assert Line("share", value, "%", limit=96).verdict == most
+        assert Line("share", value, "%", limit=96, is_least=True).verdict == least
+        assert Line("share", value, "%", floor=1, limit=96, is_least=True).verdict == least
 
 
 def test_the_floor_fills_every_column_of_the_tables(make_feed: MakeFeed, tmp_path: Path) -> None:
