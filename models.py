@@ -172,6 +172,8 @@ class FuelFigure(Base):
     lowest_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, fresh and plausible")
     station_count: Mapped[int] = mapped_column(doc="stations that sell it at a fresh and plausible price")
     fresh_from: Mapped[datetime] = mapped_column(doc="a price reported before this instant is old")
+    plausible_from: Mapped[int] = mapped_column(doc="thousandths of a euro per litre; a lower price is implausible")
+    plausible_to: Mapped[int] = mapped_column(doc="thousandths of a euro per litre; a higher price is implausible")
 
 
 class FeedState(Base):

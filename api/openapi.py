@@ -18,8 +18,9 @@ Prices of fuel at the stations of France, as they stand at this server. Only rea
 
 Prices are in thousandths of a euro per litre (`…_milli_eur`, integers) and in euros per litre (`…_eur`). Instants are
 ISO 8601 in UTC. `standing` says whether a price can be compared with others: `fresh`, `old` (reported more than 30
-days, E85 and GPLc 90 days, before the newest report of the feed) or `implausible` (far from the median of the country).
-Only fresh ones are ranked and enter a median.
+days, E85 and GPLc 90 days, before the newest report of the feed) or `implausible` (far apart from all other prices of
+its fuel in the country, or less than half or more than twice their median). Only fresh ones are ranked and enter a
+median.
 
 Answers have an ETag that changes with every load: send it as If-None-Match. One address may ask 120 times a minute, or
 as often as this server was set to allow (where it can't tell addresses apart, all together {UNKNOWN_SHARE} times as

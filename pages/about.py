@@ -76,8 +76,8 @@ st.markdown(
                 "the feed. They stand after the others, are never the cheapest, and count in no median."
             ),
             _(
-                "**Implausible prices** lie below 0.8 or above 1.7 times the national median of their fuel. They are "
-                "shown last and count in no figure: most are typing errors."
+                "**Implausible prices** stand far apart from all others of their fuel in the country, or are less than "
+                "half or more than twice the median: most are typing errors, so they come last and count in no figure."
             ),
             _("**Stock-outs** are those that stations report. Such a station stands after those that can sell to you."),
             _("**Opening hours** are those that stations report. Public holidays are not in them."),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median_low
 from typing import Literal
 
@@ -17,23 +18,32 @@ Standing = Literal["fresh", "old", "implausible"]
 
 # E85 and GPLc move rarely: a price of two months may well be today's.
 FRESH_DAYS: Mapping[int, int] = {fuel_id: 90 if name in ("E85", "GPLc") else 30 for fuel_id, name in FUEL_NAMES.items()}
-# Bounds of a plausible price, in tenths of the national median of its fuel's fresh prices.
-PLAUSIBLE_TENTHS = (8, 17)
+# A wider gap between two neighbouring prices, in percent of the median, separates the plausible from the isolated.
+# Stations differ more in E85 and GPLc: in 2019 the cheapest E85 was at 0.72 of the median, and true.
+GAP_PERCENT: Mapping[int, int] = {fuel_id: 7 if name in ("E85", "GPLc") else 4 for fuel_id, name in FUEL_NAMES.items()}
+# No more of a fuel's fresh prices than this are isolated at either end; beyond a gap with more, stations are dear or
+# cheap together. Of fewer than 50 prices this is none: there, honest prices lie as far apart as errors do.
+MAX_ISOLATED_PERCENT = 2
 
 
 @dataclass(frozen=True)
 class NationalFigure:
-    """What a fuel costs in the country: thousandths of a euro per litre, fresh and plausible prices only."""
+    """What a fuel costs in the country: thousandths of a euro per litre, fresh and plausible prices only.
+
+    A price from `plausible_from_milli_eur` to `plausible_to_milli_eur` is plausible, both included.
+    """
 
     fuel_id: int
     median_milli_eur: int
     lowest_milli_eur: int
     station_count: int
     fresh_from: datetime
+    plausible_from_milli_eur: int
+    plausible_to_milli_eur: int
 
     def judge(self, price_milli_eur: int, updated_at: datetime) -> Standing:
         """Say whether a price of this fuel can be compared with others; an implausible one is that at any age."""
-        if not _is_plausible(price_milli_eur, self.median_milli_eur):
+        if not self.plausible_from_milli_eur <= price_milli_eur <= self.plausible_to_milli_eur:
             return "implausible"
         return "fresh" if updated_at >= self.fresh_from else "old"
 
@@ -72,20 +82,42 @@ def store_figures(connection: Connection) -> None:
             prices[fuel_id].extend([price] * count)
     figures = []
     for fuel_id, fuel_prices in sorted(prices.items()):
-        median = median_low(fuel_prices)
-        plausible = [price for price in fuel_prices if _is_plausible(price, median)]
+        lowest, highest = find_plausible_range(fuel_id, fuel_prices)
+        plausible = [price for price in fuel_prices if lowest <= price <= highest]
         figures.append(
             {
                 "gastype_id": fuel_id,
-                "median_price": median,
+                "median_price": median_low(fuel_prices),
                 "lowest_price": min(plausible),
                 "station_count": len(plausible),
                 "fresh_from": fresh_from[fuel_id],
+                "plausible_from": lowest,
+                "plausible_to": highest,
             }
         )
     connection.execute(insert(FuelFigure), figures)
 
 
-def _is_plausible(price: int, median: int) -> bool:
-    lowest_tenths, highest_tenths = PLAUSIBLE_TENTHS
-    return median * lowest_tenths <= price * 10 <= median * highest_tenths
+def find_plausible_range(fuel_id: int, fresh_prices: Sequence[int]) -> tuple[int, int]:
+    """Return the lowest and the highest plausible price of a fuel, given all of its fresh ones; there is at least one.
+
+    Walking outward from the median, the first gap wider than GAP_PERCENT of the median beyond which lie at most
+    MAX_ISOLATED_PERCENT of the prices ends the range; half and twice the median end it in any case. An older price
+    may lie within the gap: it is plausible as far beyond the last fresh price as a gap may be wide.
+    """
+    median = median_low(fresh_prices)
+    gap = median * GAP_PERCENT[fuel_id] // 100
+    few = len(fresh_prices) * MAX_ISOLATED_PERCENT // 100
+    least, most = (median + 1) // 2, median * 2
+    lowest = _find_end(sorted((p for p in fresh_prices if least <= p <= median), reverse=True), gap, few)
+    highest = _find_end(sorted(p for p in fresh_prices if median <= p <= most), gap, few)
+    return (
+        least if lowest is None else max(least, lowest - gap),
+        most if highest is None else min(most, highest + gap),
+    )
+
+
+def _find_end(prices: Sequence[int], gap: int, few: int) -> int | None:
+    """Return the last price before the gap that ends the range: the first wide one before the last `few` prices."""
+    steps = pairwise(prices[-few - 1 :])
+    return next((price for price, next_price in steps if abs(next_price - price) > gap), None)

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, or_, select
 
 from models import FuelFigure, Price, Station
-from prices.figures import PLAUSIBLE_TENTHS
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,7 @@ class Quality:
 
 def inspect_feed(connection: Connection, count: int) -> Quality:
     """Return what is doubtful, at most `count` of each kind: the furthest off, the oldest, the last to go first."""
-    lowest, highest = PLAUSIBLE_TENTHS
-    is_implausible = or_(
-        Price.price * 10 < FuelFigure.median_price * lowest, Price.price * 10 > FuelFigure.median_price * highest
-    )
+    is_implausible = or_(Price.price < FuelFigure.plausible_from, Price.price > FuelFigure.plausible_to)
     is_old = Price.updated_at < FuelFigure.fresh_from
     is_misplaced = Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(True)
     distance = func.abs(Price.price - FuelFigure.median_price)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from db import begin_writing, open_engine, prepare_database
 from errors import DatabaseNewer
 from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station, StationBrand
+from prices.figures import list_national_figures
 from settings import ROOT, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -152,6 +153,27 @@ def test_the_names_of_stations_there_are_can_be_searched(settings: Settings) -> 
         keys = connection.execute(select(StationBrand.name_key).order_by(StationBrand.station_id)).scalars().all()
     engine.dispose()
     assert keys == ["relais de l etang", "", ("1 2" * 40)[:120]]
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_prices_loaded_before_there_were_ranges_stay_judged_by_their_median(settings: Settings) -> None:
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        for fuel_id, median in ((1, 1000), (5, 1001)):
+            connection.exec_driver_sql(
+                "INSERT INTO fuel_figures (gastype_id, median_price, lowest_price, station_count, fresh_from) "
+                f"VALUES ({fuel_id}, {median}, 900, 5, '2023-11-01 00:00:00.000000')"
+            )
+    prepare_database(engine)
+    with engine.connect() as connection:
+        figures = list_national_figures(connection)
+    engine.dispose()
+    for fuel_id, prices in ((1, (799, 800, 1700, 1701)), (5, (800, 801, 1701, 1702))):
+        standings = [figures[fuel_id].judge(price, NOW) for price in prices]
+        assert standings == ["implausible", "fresh", "fresh", "implausible"]
 
 
 def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:

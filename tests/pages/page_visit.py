@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from math import acos, cos, radians, sin
 from pathlib import Path
 from statistics import median_low
@@ -222,8 +223,8 @@ def find_centre(country: Country, *zip_codes: str) -> tuple[float, float]:
 
 
 def is_comparable(country: Country, fuel: str, price: int, at: datetime) -> bool:
-    median = find_median(country, fuel)
-    return is_fresh(country, fuel, at) and 0.8 * median <= price <= 1.7 * median
+    lowest, highest = find_plausible_range(country, fuel)
+    return is_fresh(country, fuel, at) and lowest <= price <= highest
 
 
 def is_fresh(country: Country, fuel: str, at: datetime) -> bool:
@@ -233,6 +234,21 @@ def is_fresh(country: Country, fuel: str, at: datetime) -> bool:
 @cache
 def find_newest_report(country: Country) -> datetime:
     return max(at for station in country.stations.values() for _, at in station.prices.values())
+
+
+@cache
+def find_plausible_range(country: Country, fuel: str) -> tuple[int, int]:
+    """Return the lowest and the highest fresh price before the first wide gap beyond which few prices lie."""
+    prices, median = sorted(list_fresh_prices(country, fuel)), find_median(country, fuel)
+    width = median * (0.07 if fuel in ("E85", "GPLc") else 0.04)
+    possible = [price for price in prices if median / 2 <= price <= median * 2]
+    lowest, highest = possible[0], possible[-1]
+    for lower, higher in pairwise(possible):
+        if higher - lower > width and higher <= median and possible.index(higher) <= 0.02 * len(prices):
+            lowest = higher
+        if higher - lower > width and lower >= median and possible[::-1].index(lower) <= 0.02 * len(prices):
+            highest = min(highest, lower)
+    return lowest, highest
 
 
 @cache

@@ -15,6 +15,7 @@ from page_visit import (
     Country,
     find_centre,
     find_other_language,
+    find_plausible_range,
     is_comparable,
     list_answer,
     list_fresh_prices,
@@ -138,7 +139,8 @@ def test_the_whole_country_has_median_lowest_and_number_of_each_fuel(app: Countr
     assert [fuel for fuel, *_ in rows] == ["E10", "Gazole", "SP98", "SP95", "E85", "GPLc"]
     for fuel, median, lowest, stations in rows:
         fresh = list_fresh_prices(app, fuel)
-        plausible = [price for price in fresh if 0.8 * median_low(fresh) <= price <= 1.7 * median_low(fresh)]
+        lowest_plausible, highest_plausible = find_plausible_range(app, fuel)
+        plausible = [price for price in fresh if lowest_plausible <= price <= highest_plausible]
         assert median == write_price(median_low(fresh))
         assert lowest == write_price(min(plausible))
         assert stations == str(len(plausible))
@@ -344,7 +346,13 @@ def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> N
         connection.execute(
             update(FuelFigure)
             .where(FuelFigure.gastype_id == 5)
-            .values(median_price=1800, lowest_price=1700, fresh_from=now - timedelta(days=30))
+            .values(
+                median_price=1800,
+                lowest_price=1700,
+                fresh_from=now - timedelta(days=30),
+                plausible_from=1440,
+                plausible_to=3060,
+            )
         )
     rows = [(price.split("\n")[0], station.split("\n")[2:]) for price, station, _ in list_rows(visit(q="lyon"))]
     assert rows == [

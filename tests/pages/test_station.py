@@ -88,7 +88,13 @@ def test_a_station_is_shown_with_all_that_the_feed_says_of_it(app: Country) -> N
     with begin_writing(app.engine) as connection:
         names = {row.name: row.id for row in connection.execute(Service.__table__.select())}
         connection.execute(
-            update(FuelFigure).values(median_price=1800, lowest_price=1500, fresh_from=now - timedelta(days=30))
+            update(FuelFigure).values(
+                median_price=1800,
+                lowest_price=1500,
+                fresh_from=now - timedelta(days=30),
+                plausible_from=1440,
+                plausible_to=3060,
+            )
         )
     set_up(
         app,

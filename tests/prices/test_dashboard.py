@@ -17,8 +17,8 @@ from prices.medians import NearbyMedians
 from stations.favourites import Favourite
 
 FIGURES = {
-    E10: NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30)),
-    GAZOLE: NationalFigure(GAZOLE, 1700, 1600, 100, fresh_from=NOW - timedelta(days=30)),
+    E10: NationalFigure(E10, 1800, 1700, 100, NOW - timedelta(days=30), 1440, 3060),
+    GAZOLE: NationalFigure(GAZOLE, 1700, 1600, 100, NOW - timedelta(days=30), 1360, 2890),
 }
 MORNINGS = "|".join(["06:00-12:00"] * 7)  # closed at NOW, which is 13:00 in Paris
 

@@ -13,7 +13,7 @@ from prices.figures import NationalFigure
 from prices.medians import NearbyMedians, compute_medians
 from stations.geography import Point
 
-FIGURES = {E10: NationalFigure(E10, 1800, 1700, 100, fresh_from=NOW - timedelta(days=30))}
+FIGURES = {E10: NationalFigure(E10, 1800, 1700, 100, NOW - timedelta(days=30), 1440, 3060)}
 
 
 def add(connection: Connection, station_id: int, km: float, price: int, days: float = 1) -> None:
@@ -31,7 +31,7 @@ def test_only_fresh_plausible_prices_in_stock_of_stations_in_the_feed_count(engi
         for station_id, km, price in ((1, 0, 1700), (2, 9.9, 1750), (3, 5, 1800), (4, 10.1, 1900), (5, 2, 1810)):
             add(connection, station_id, km, price)
         add(connection, 6, 1, 1900, days=31)  # old
-        add(connection, 7, 1, 3200)  # more than 1.7 times the national median
+        add(connection, 7, 1, 3200)  # beyond the plausible range
         add(connection, 8, 1, 1905)
         add_stock_out(connection, 8)
         add(connection, 9, 1, 1910)

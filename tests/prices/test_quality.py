@@ -22,7 +22,13 @@ def test_the_furthest_off_the_oldest_and_the_gone_come_first(engine: Engine) -> 
         connection.execute(Station.__table__.update().where(Station.id == 7).values(left_feed_at=NOW))  # type: ignore[attr-defined]
         connection.execute(
             insert(FuelFigure).values(
-                gastype_id=1, median_price=2000, lowest_price=1600, station_count=3, fresh_from=fresh_from
+                gastype_id=1,
+                median_price=2100,
+                lowest_price=1600,
+                station_count=3,
+                fresh_from=fresh_from,
+                plausible_from=1600,
+                plausible_to=3400,
             )
         )
         for station_id, (price, age_days) in prices.items():
