@@ -43,7 +43,8 @@ _STATION_ID = re.compile("[0-9]{1,9}")
 _COORDINATE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 _PRICE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}(:[0-5][0-9]){2}(\.[0-9]+)?")
-_TIME = re.compile("([01][0-9]|2[0-3])[.:]([0-5][0-9])")
+# The feed writes 06.00; a time without the zero or the minutes, or with seconds, is as clear: 6.00, 6h, 06:00:00.
+_TIME = re.compile("([0-9]{1,2})(?:[.:,hH]([0-9]{2})(?:[.:][0-5][0-9])?|[hH])?|([0-9]{2})([0-9]{2})")
 _STOCK_OUT_REASON = "stock-out: "
 _REPEATED = "price stands twice"
 _IS_ARCHIVE = "it is an archive of past prices, which --backfill reads, and not the feed"
@@ -466,30 +467,47 @@ def _read_hours(hours: etree._Element | None) -> tuple[str | None, bool]:
         if number in ("1", "2", "3", "4", "5", "6", "7"):
             days[int(number) - 1] = _read_day(day)
     week = None if set(days) == {"?"} else "|".join(days)
-    return week, hours.get("automate-24-24") == "1"
+    return week, _is_yes(hours.get("automate-24-24"))
+
+
+def _is_yes(text: str | None) -> bool:
+    return text is not None and text.strip().lower() in ("1", "true", "oui")
 
 
 def _read_day(day: etree._Element) -> str:
-    if day.get("ferme") == "1":
+    """Return the spans that can be read; "?" (not known) without any, unless the day says that it is closed."""
+    if _is_yes(day.get("ferme")):
         return ""
-    spans = {_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")}
-    if not spans or len(spans) > MAX_SPANS:
+    read = {_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")}
+    spans = sorted(filter(None, read))
+    if len(spans) > MAX_SPANS or (not spans and (not read or None in read)):
         return "?"
-    return ",".join(sorted(filter(None, spans)))
+    return ",".join(spans)
 
 
 @lru_cache(maxsize=4096)
-def _read_span(opening: str | None, closing: str | None) -> str:
-    """Return "06:00-22:00"; nothing when the same time stands twice, by which stations say that they are closed."""
+def _read_span(opening: str | None, closing: str | None) -> str | None:
+    """Return "06:00-22:00"; nothing when the same time stands twice, by which stations say that they are closed.
+
+    None: it can't be read.
+    """
     opens, closes = _read_minutes(opening), _read_minutes(closing)
-    if opens is None or closes is None or (opens == closes and opens != 0):
+    if opens is None or closes is None:
+        return None
+    if opens == closes != 0:
         return ""
     return f"{_write_time(opens)}-{_write_time(WHOLE_DAY if closes in (0, WHOLE_DAY - 1) else closes)}"
 
 
 def _read_minutes(text: str | None) -> int | None:
-    match = _TIME.fullmatch(text or "")
-    return int(match[1]) * 60 + int(match[2]) if match else None
+    """Read a time into minutes since midnight, 24.00 as 00.00: which midnight it is, the other time tells."""
+    match = _TIME.fullmatch((text or "").strip())
+    if match is None:
+        return None
+    hours, minutes = int(match[1] or match[3]), int(match[2] or match[4] or 0)
+    if minutes > 59 or hours * 60 + minutes > WHOLE_DAY:
+        return None
+    return (hours * 60 + minutes) % WHOLE_DAY
 
 
 def _write_time(minutes: int) -> str:

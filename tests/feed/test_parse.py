@@ -409,9 +409,35 @@ def read_day(*spans: str, ferme: str = "") -> str:
         (["08.00-12.00", "12.00-12.00"], "08:00-12:00"),
         (["00.00-00.00", "00.00-00.00"], "00:00-24:00"),  # the same span twice
         ([], "?"),
-        (["25.00-26.00"], ""),
-        (["08.00-"], ""),
-        (["8h-12h"], ""),
+        (["06.00-24.00"], "06:00-24:00"),  # 24.00 is midnight
+        (["00.00-24.00"], "00:00-24:00"),
+        (["24.00-24.00"], "00:00-24:00"),
+        (["24.00-06.00"], "00:00-06:00"),
+        (["6.00-9.30"], "06:00-09:30"),
+        (["06:00:00-22:00:00"], "06:00-22:00"),
+        (["06.00.00-24.00.00"], "06:00-24:00"),
+        (["6-22"], "06:00-22:00"),
+        (["8h-12h30"], "08:00-12:30"),
+        (["08H00-12H"], "08:00-12:00"),
+        (["06,30-22,00"], "06:30-22:00"),
+        (["0600-2230"], "06:00-22:30"),
+        ([" 06.00 -\t22.00 "], "06:00-22:00"),
+        (["6.00-06:00:00"], ""),  # the same time twice, though not letter for letter
+        (["25.00-26.00"], "?"),
+        (["08.00-24.01"], "?"),
+        (["08.00-12.60"], "?"),
+        (["06.75-12.00"], "?"),
+        (["08.00-"], "?"),
+        (["-12.00"], "?"),
+        (["-"], "?"),
+        (["08.0-12.00"], "?"),
+        (["06:00:60-12.00"], "?"),
+        (["800-12.00"], "?"),
+        (["08.00-12.00am"], "?"),
+        (["08.00-midi"], "?"),
+        (["٠٨.٠٠-12.00"], "?"),
+        (["08.00-12.00", "14.00-"], "08:00-12:00"),  # of two spans the one that can be read
+        (["12.00-12.00", "14.00-"], "?"),
         ([f"{hour:02}.00-{hour:02}.30" for hour in range(24)], "?"),  # no station has four spans a day
     ],
 )
@@ -419,9 +445,26 @@ def test_a_day_is_read_into_spans(spans: list[str], day: str) -> None:
     assert read_day(*spans) == day
 
 
-def test_closed_wins_over_hours() -> None:
-    assert read_day("08.00-12.00", ferme="1") == ""
-    assert read_day(ferme="1") == ""
+@pytest.mark.parametrize("ferme", ["1", " 1 ", "true", "True", "oui"])
+def test_closed_wins_over_hours(ferme: str) -> None:
+    assert read_day("08.00-12.00", ferme=ferme) == ""
+    assert read_day("08.00-", ferme=ferme) == ""
+    assert read_day(ferme=ferme) == ""
+
+
+@pytest.mark.parametrize("ferme", ["", " ", "0", "false", "non", "?"])
+def test_a_day_that_does_not_say_that_it_is_closed_is_not(ferme: str) -> None:
+    assert read_day("08.00-12.00", ferme=ferme) == "08:00-12:00"
+    assert read_day(ferme=ferme) == "?"
+
+
+@pytest.mark.parametrize(
+    "hours",
+    ["<horaire/>", '<horaire ouverture="08.00"/>', '<horaire fermeture="12.00"/>', "<horaire>08.00-12.00</horaire>"],
+)
+def test_hours_without_their_times_are_not_known(hours: str) -> None:
+    assert read_week(f'<jour id="1">{hours}</jour>', write_day(2, "08.00-09.00")) == "?|08:00-09:00|?|?|?|?|?"
+    assert read_week(*(f'<jour id="{number}">{hours}</jour>' for number in range(1, 8))) is None
 
 
 def test_days_are_known_by_their_number_and_not_by_their_place() -> None:
@@ -444,7 +487,7 @@ def test_a_week_closed_on_all_days_is_known() -> None:
     assert read_week(*(write_day(number, ferme="1") for number in range(1, 8)), automat="1") == "||||||"
 
 
-@pytest.mark.parametrize(("text", "has_automat"), [("1", True), ("", False), ("0", False)])
+@pytest.mark.parametrize(("text", "has_automat"), [("1", True), ("true", True), ("", False), ("0", False)])
 def test_an_automat_sells_day_and_night(text: str, has_automat: bool) -> None:
     assert read_one(f'<horaires automate-24-24="{text}"/>').has_automat is has_automat
 
