@@ -15,10 +15,14 @@ Day = tuple[Span, ...]
 
 @dataclass(frozen=True)
 class Opening:
-    """Whether a station is open (None: not known), and when that changes within a week, in Paris time."""
+    """Whether a station is open (None: not known), and when that changes within a week, in Paris time.
+
+    `changes_at` is None when that isn't known, and when it never changes, which `is_always` tells.
+    """
 
     is_open: bool | None
     changes_at: datetime | None = None
+    is_always: bool = False
 
 
 def parse_week(text: str | None) -> tuple[Day | None, ...] | None:
@@ -33,27 +37,42 @@ def parse_week(text: str | None) -> tuple[Day | None, ...] | None:
 
 
 def find_opening(week: tuple[Day | None, ...] | None, at: datetime) -> Opening:
-    """Say whether a station is open `at` a moment. Holidays are not in the feed and so not known here either."""
+    """Say whether a station is open `at` a moment. Holidays are not in the feed and so not known here either.
+
+    A day that is not known may hold anything but a span past midnight: those are rare, and a known day is what its own
+    hours say.
+    """
     if week is None:
         return Opening(None)
     local = at.astimezone(PARIS)
     minute = local.hour * 60 + local.minute
-    today = week[local.weekday()]
-    if today is None:
-        return Opening(None)
     start = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    unknown_days = [offset for offset in range(8) if week[(local.weekday() + offset) % 7] is None]
     spans = _list_spans(week, local.weekday())
     for opens, closes in spans:
         if opens <= minute < closes:
-            always = closes - opens >= 7 * MINUTES_A_DAY
-            return Opening(True, None if always else _add_minutes(start, closes))
+            if closes - opens >= 7 * MINUTES_A_DAY:
+                return Opening(True, is_always=True)
+            return Opening(True, None if _runs_into(unknown_days, opens, closes) else _add_minutes(start, closes))
+    if 0 in unknown_days:
+        return Opening(None)
     later = [opens for opens, _ in spans if opens > minute]
-    return Opening(False, _add_minutes(start, min(later)) if later else None)
+    if not later:
+        return Opening(False, is_always=not unknown_days)
+    opens = min(later)
+    is_known = not unknown_days or opens < unknown_days[0] * MINUTES_A_DAY
+    return Opening(False, _add_minutes(start, opens) if is_known else None)
 
 
 def is_whole_day(day: Day | None) -> bool:
     """Say whether it is open from midnight to midnight; many stations write 00.01 for the first."""
     return day in (((0, MINUTES_A_DAY),), ((1, MINUTES_A_DAY),))
+
+
+def _runs_into(unknown_days: list[int], opens: int, closes: int) -> bool:
+    """Say whether a span ends only because the day after it isn't known: it is open all of its last day."""
+    days, minutes = divmod(closes, MINUTES_A_DAY)
+    return not minutes and days in unknown_days and closes - opens >= MINUTES_A_DAY - 1
 
 
 def _add_minutes(midnight: datetime, minutes: int) -> datetime:

@@ -10,7 +10,7 @@ from models import FUEL_NAMES, make_town_key
 from prices.freshness import Freshness
 from prices.fuels import FuelRow
 from stations.details import StationDetails
-from stations.opening_hours import Day, find_opening, is_whole_day
+from stations.opening_hours import Day, Opening, find_opening, is_whole_day
 from ui.formats import (
     PARIS,
     escape,
@@ -57,29 +57,33 @@ def show_opening(station: StationDetails, now: datetime) -> None:
     opening = find_opening(station.week, now)
     with st.container(horizontal=True, gap="small"):
         if opening.is_open:
-            until = _write_change(opening.changes_at, now)
-            st.badge(
-                _("Open now, until {time}").format(time=until) if until else _("Open day and night"),
-                icon=":material/check_circle:",
-                color="green",
-            )
+            st.badge(_write_open(opening, now), icon=":material/check_circle:", color="green")
         elif opening.is_open is False:
-            at = _write_change(opening.changes_at, now)
-            st.badge(
-                _("Closed now, opens {time}").format(time=at) if at else _("Closed"),
-                icon=":material/cancel:",
-                color="orange",
-            )
+            st.badge(_write_closed(opening, now), icon=":material/cancel:", color="orange")
         else:
             st.badge(_("Opening hours not known"), icon=":material/help:", color="gray")
         if station.has_automat:
             st.badge(_("Card automat day and night"), icon=":material/credit_card:", color="blue")
 
 
-def _write_change(at: datetime | None, now: datetime) -> str:
+def _write_open(opening: Opening, now: datetime) -> str:
+    if opening.is_always:
+        return _("Open day and night")
+    if opening.changes_at is None:
+        return _("Open now")
+    return _("Open now, until {time}").format(time=_write_change(opening.changes_at, now))
+
+
+def _write_closed(opening: Opening, now: datetime) -> str:
+    if opening.is_always:
+        return _("Closed")
+    if opening.changes_at is None:
+        return _("Closed now")
+    return _("Closed now, opens {time}").format(time=_write_change(opening.changes_at, now))
+
+
+def _write_change(at: datetime, now: datetime) -> str:
     """Write when it opens or closes: the hour, with the day before it when it is not today."""
-    if at is None:
-        return ""
     local = at.astimezone(PARIS)
     is_today = local.date() == now.astimezone(PARIS).date()
     return format_hour(at) if is_today else f"{get_weekday(at)} {format_hour(at)}"

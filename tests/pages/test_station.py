@@ -292,6 +292,16 @@ def test_a_badge_says_whether_it_is_open_now(app: Country, hours: str | None, ba
     assert badge in texts
 
 
+@pytest.mark.parametrize(("hours", "badge"), [("00:00-24:00", "Open now"), ("", "Closed now")])
+def test_a_badge_gives_no_time_when_the_next_day_is_not_known(app: Country, hours: str, badge: str) -> None:
+    now = datetime.now(PARIS)
+    days = ["?"] * 7
+    days[now.weekday()] = hours
+    days[(now.weekday() + 2) % 7] = "08:30-12:00"
+    set_up(app, opening_hours="|".join(days))
+    assert badge in [read(text) for text in list_texts(open_station())]
+
+
 def test_a_badge_says_when_that_changes_with_the_day_when_it_is_not_today(app: Country) -> None:
     now = datetime.now(PARIS)
     days = [""] * 7

@@ -55,6 +55,14 @@ def test_open_now_is_judged_by_the_hours_and_an_automat_is_always_open(engine: E
         assert list_filtered(connection, has_automat=True) == [3, 5]
 
 
+def test_a_night_that_began_yesterday_is_open_now_though_today_is_not_known(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add_selling(connection, 1, opening_hours="20:00-11:00|?|||||")  # Monday's, of which it is Tuesday
+        add_selling(connection, 2, opening_hours="|?|00:00-24:00||||")
+        assert list_filtered(connection, open_at=TEN) == [1]
+        assert list_filtered(connection, open_at=NOON) == []
+
+
 def test_all_services_asked_for_must_be_there_and_one_is_not_taken_for_another(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         add_selling(connection, 1, services="|1|7|12|")

@@ -113,6 +113,70 @@ def test_open_for_all_days_but_one_closes_at_its_beginning() -> None:
     assert find(week, "2026-03-15 00:00") == (False, "Mon 16 00:00")
 
 
+@pytest.mark.parametrize(
+    ("week", "is_open"), [(ALWAYS, True), ("|".join(["00:01-24:00"] * 7), True), ("||||||", False)]
+)
+def test_a_week_of_one_state_is_always_so(week: str, is_open: bool) -> None:
+    assert find_opening(parse_week(week), at_paris("2026-03-11 12:00")) == Opening(is_open, None, is_always=True)
+
+
+@pytest.mark.parametrize(
+    ("week", "moment", "is_open", "changes_at"),
+    [
+        ("08:00-12:00|?|08:00-12:00||||", "2026-03-09 13:00", False, None),  # it may open on Tuesday
+        ("08:00-12:00|?|08:00-12:00||||", "2026-03-09 07:00", False, "Mon 09 08:00"),
+        ("08:00-12:00|?|08:00-12:00||||", "2026-03-09 10:00", True, "Mon 09 12:00"),
+        ("08:00-12:00|?|08:00-12:00||||", "2026-03-12 10:00", False, "Mon 16 08:00"),  # all days before it are known
+        ("08:00-12:00||||||?", "2026-03-14 13:00", False, None),  # not "opens Monday": Sunday isn't known
+        ("08:00-12:00|08:00-12:00|?||||", "2026-03-09 13:00", False, "Tue 10 08:00"),  # before the unknown day
+        ("08:00-12:00|?|||||", "2026-03-09 13:00", False, None),  # nor next week's Monday
+        ("||||||?", "2026-03-09 13:00", False, None),
+        ("|?|?|?|?|?|?", "2026-03-09 13:00", False, None),
+    ],
+)
+def test_when_it_opens_is_not_known_over_an_unknown_day(
+    week: str, moment: str, is_open: bool, changes_at: str | None
+) -> None:
+    assert find(week, moment) == (is_open, changes_at)
+    assert not find_opening(parse_week(week), at_paris(moment)).is_always
+
+
+@pytest.mark.parametrize(
+    ("week", "moment", "is_open", "changes_at"),
+    [
+        ("22:00-02:00|?|||||", "2026-03-09 23:00", True, "Tue 10 02:00"),
+        ("22:00-02:00|?|||||", "2026-03-10 01:59", True, "Tue 10 02:00"),  # Monday's hours, whatever Tuesday's are
+        ("22:00-02:00|?|||||", "2026-03-10 02:00", None, None),
+        ("?||||||22:00-02:00", "2026-03-09 00:00", True, "Mon 09 02:00"),  # Sunday's, of the week before
+        ("?||||||22:00-24:00", "2026-03-09 00:00", None, None),
+        ("?|08:00-12:00|||||", "2026-03-10 01:00", False, "Tue 10 08:00"),  # Monday hardly went on until then
+    ],
+)
+def test_a_span_past_midnight_holds_on_a_day_that_is_not_known(
+    week: str, moment: str, is_open: bool | None, changes_at: str | None
+) -> None:
+    assert find(week, moment) == (is_open, changes_at)
+
+
+@pytest.mark.parametrize(
+    ("week", "moment", "changes_at"),
+    [
+        ("00:00-24:00|?|00:00-24:00||||", "2026-03-09 10:00", None),
+        ("00:01-24:00|00:00-24:00|?||||", "2026-03-09 10:00", None),
+        ("|".join(["00:00-24:00"] * 6) + "|?", "2026-03-09 10:00", None),
+        ("?|" + "|".join(["00:00-24:00"] * 6), "2026-03-10 00:00", None),
+        ("06:00-24:00|?|||||", "2026-03-09 10:00", "Tue 10 00:00"),  # it says that it closes at midnight
+        ("00:00-22:00|?|||||", "2026-03-09 10:00", "Mon 09 22:00"),
+        ("00:00-24:00||?||||", "2026-03-09 10:00", "Tue 10 00:00"),
+    ],
+)
+def test_a_station_open_all_day_is_not_open_until_an_unknown_day_nor_for_ever(
+    week: str, moment: str, changes_at: str | None
+) -> None:
+    assert find(week, moment) == (True, changes_at)
+    assert not find_opening(parse_week(week), at_paris(moment)).is_always
+
+
 def test_nothing_is_said_of_a_day_that_is_not_known() -> None:
     assert find("?|08:00-12:00|||||", "2026-03-09 10:00") == (None, None)
     assert find("?|08:00-12:00|||||", "2026-03-10 10:00") == (True, "Tue 10 12:00")
@@ -191,11 +255,10 @@ def test_it_is_open_when_a_span_of_today_or_a_night_since_yesterday_holds_the_mi
         return by_day or any(time < closes <= opens for opens, closes in yesterday)
 
     minute = at.hour * 60 + at.minute
-    if today is None:
-        expected = None
-    elif 0 < minute < 1439 and is_open(minute - 1) and is_open(minute + 1):
-        expected = True  # a gap of one minute is none
+    closed = None if today is None else False
+    if 0 < minute < 1439 and is_open(minute - 1) and is_open(minute + 1):
+        expected: bool | None = True  # a gap of one minute is none
     else:
-        expected = is_open(minute)
-    if minute not in (0, 1439) or expected is not False:  # there the gap of a minute takes another day to judge
+        expected = is_open(minute) or closed
+    if minute not in (0, 1439) or expected:  # there the gap of a minute takes another day to judge
         assert find_opening(parse_week(week), at).is_open is expected
