@@ -6,7 +6,6 @@ from alembic import context
 
 from models import Base
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
-)
+# Without batches: on SQLite these drop a table to make it anew, and every row goes that refers to one of its own.
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 context.run_migrations()

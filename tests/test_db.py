@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
@@ -40,6 +41,8 @@ STATION = {
     "services": "",
 }
 PRICE = {"station_id": 1, "gastype_id": 1, "price": 1739, "updated_at": NOW}
+
+MIGRATIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 
 
 def read_pragma(connection: Connection, name: str) -> Any:
@@ -174,6 +177,23 @@ def test_prices_loaded_before_there_were_ranges_stay_judged_by_their_median(sett
     for fuel_id, prices in ((1, (799, 800, 1700, 1701)), (5, (800, 801, 1701, 1702))):
         standings = [figures[fuel_id].judge(price, NOW) for price in prices]
         assert standings == ["implausible", "fresh", "fresh", "implausible"]
+
+
+@pytest.mark.parametrize("path", MIGRATIONS, ids=lambda path: path.stem)
+def test_a_migration_knows_no_way_back_and_nothing_that_may_change(path: Path) -> None:
+    """What leads back would lose what came since; a migration does next year what it does today."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert imported <= {"alembic", "sqlalchemy", *sys.stdlib_module_names}
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert "upgrade" in functions
+    assert "downgrade" not in functions
+    assert "batch_alter_table" not in path.read_text(encoding="utf-8"), "it empties what refers to the table on SQLite"
 
 
 def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:

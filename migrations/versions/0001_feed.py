@@ -115,9 +115,3 @@ def upgrade() -> None:
     )
     fuels = ((1, "Gazole"), (2, "SP95"), (3, "E85"), (4, "GPLc"), (5, "E10"), (6, "SP98"))
     op.bulk_insert(gas_types, [{"id": fuel_id, "name": name} for fuel_id, name in fuels])
-
-
-def downgrade() -> None:
-    for table in ("etl_runs", "feed_state", "fuel_figures", "stock_outs", "prices", "stations", "services"):
-        op.drop_table(table)
-    op.drop_table("gas_types")

@@ -102,9 +102,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_outbox_next_try_at", "outbox", ["next_try_at"])
-
-
-def downgrade() -> None:
-    for table in ("outbox", "attempts", "login_sessions", "verification_codes", "followed_gas_types", "credentials"):
-        op.drop_table(table)
-    op.drop_table("users")

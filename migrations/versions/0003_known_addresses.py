@@ -22,7 +22,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_known_addresses_user_id_users", ondelete="CASCADE"),
     )
     op.create_index("ix_known_addresses_seen_at", "known_addresses", ["seen_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("known_addresses")

@@ -51,10 +51,3 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_custom_stations_station_id", "custom_stations", ["station_id"])
-
-
-def downgrade() -> None:
-    for table in ("custom_stations", "brand_state", "station_brands"):
-        op.drop_table(table)
-    with op.batch_alter_table("stations") as batch:
-        batch.drop_column("address_key")

@@ -42,10 +42,3 @@ def upgrade() -> None:
         sa.Column("accepted_at", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_refused_feed"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("refused_feed")
-    op.drop_table("audit")
-    with op.batch_alter_table("credentials") as batch:
-        batch.drop_column("locked_at")

@@ -18,8 +18,3 @@ def upgrade() -> None:
         "UPDATE credentials SET last_seen_at = "
         "(SELECT max(seen_at) FROM login_sessions WHERE login_sessions.user_id = credentials.user_id)"
     )
-
-
-def downgrade() -> None:
-    with op.batch_alter_table("credentials") as batch:
-        batch.drop_column("last_seen_at")

@@ -5,10 +5,11 @@ Revision ID: 0007
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
-
-from models import make_town_key
 
 revision = "0007"
 down_revision: str | None = "0006"
@@ -25,10 +26,16 @@ def upgrade() -> None:
     if named:
         connection.execute(
             sa.update(brands).where(brands.c.station_id == sa.bindparam("id")).values(name_key=sa.bindparam("key")),
-            [{"id": row.station_id, "key": make_town_key(row.name)[:NAME_LENGTH]} for row in named],
+            [{"id": row.station_id, "key": _make_key(row.name)[:NAME_LENGTH]} for row in named],
         )
 
 
-def downgrade() -> None:
-    with op.batch_alter_table("station_brands") as batch:
-        batch.drop_column("name_key")
+def _make_key(name: str) -> str:
+    """Return the form of a name as it was searched when this revision was written.
+
+    A copy: what the program makes of a name may change, what this revision did may not.
+    """
+    letters = name.lower().replace("œ", "oe").replace("æ", "ae")
+    letters = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c))
+    long_words = {"st": "saint", "ste": "sainte"}
+    return " ".join(long_words.get(word, word) for word in re.findall(r"[^\W_]+", letters))

@@ -14,8 +14,3 @@ down_revision: str | None = "0007"
 
 def upgrade() -> None:
     op.add_column("refused_feed", sa.Column("gone_ids", sa.JSON(), nullable=False, server_default="[]"))
-
-
-def downgrade() -> None:
-    with op.batch_alter_table("refused_feed") as batch:
-        batch.drop_column("gone_ids")
