@@ -18,6 +18,8 @@ from settings import ROOT
 
 # How long a writer waits for another, in seconds. A load holds the write lock for about a second.
 BUSY_SECONDS = 30
+# How long pages and the API wait for an answer of PostgreSQL: several hundred times what their longest read takes.
+READ_SECONDS = 8.0
 
 # PostgreSQL's advisory locks are numbers; these are ours. People's changes and those of a load take turns apart.
 Turn = Literal["people", "feed"]
@@ -27,23 +29,17 @@ _LOAD = 731_600_004
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code of a lock that was waited for in vain
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, read_seconds: float | None = None) -> Engine:
     """Return an engine for the database at `url`; nothing is connected yet.
 
     On SQLite the driver's own transaction handling is replaced by plain BEGIN, so that reads see one snapshot and
     schema changes roll back; WAL lets readers go on while a load writes; a new file is its owner's alone. On PostgreSQL
-    a reader asks for one snapshot.
+    a reader asks for one snapshot, a server that answers nothing is given up, and no statement outside of
+    `begin_writing` takes longer than `read_seconds`.
     Errors don't tell the values of a statement: they end in the log, and may be of a person.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=20,
-            isolation_level="REPEATABLE READ",
-            hide_parameters=True,
-        )
+        return _open_server(url, read_seconds)
     engine = create_engine(
         url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
@@ -68,6 +64,25 @@ def open_engine(url: str) -> Engine:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    return engine
+
+
+def _open_server(url: str, read_seconds: float | None) -> Engine:
+    # Imported here: without a database of that kind nothing needs the driver.
+    import postgres
+
+    limits = postgres.find_limits(make_url(url))
+    engine = create_engine(
+        url,
+        connect_args=limits,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=postgres.CONNECT_SECONDS,
+        isolation_level="REPEATABLE READ",
+        hide_parameters=True,
+    )
+    postgres.watch_answers(engine, read_seconds)
     return engine
 
 
@@ -114,8 +129,11 @@ def begin_writing(engine: Engine, turn: Turn = "people") -> Iterator[Connection]
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
         return
+    import postgres
+
     # Not REPEATABLE READ: its snapshot would be older than the turn that it waited for.
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+        postgres.lift_limit(connection.connection.driver_connection)
         _take_lock(connection, _TURNS[turn])
         yield connection
 
@@ -219,12 +237,21 @@ def _list_revisions() -> tuple[str, ...]:
 def _create_database(engine: Engine) -> None:
     from sqlalchemy_utils import create_database, database_exists
 
+    import postgres
+
     try:
-        if not database_exists(engine.url):
-            create_database(engine.url)
+        engine.connect().close()
+        return
+    except OperationalError as error:
+        if postgres.is_silent(error):
+            raise  # one wait is enough
+    url = engine.url.update_query_dict({name: str(value) for name, value in postgres.find_limits(engine.url).items()})
+    try:
+        if not database_exists(url):
+            create_database(url)
     except DBAPIError:
         # Another process was quicker, or the server answers with an error of its own, which is then raised again.
-        if not database_exists(engine.url):
+        if not database_exists(url):
             raise
 
 

@@ -36,6 +36,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 OpenReading = Callable[[], Connection]
 
 KEEP_SECONDS = 60  # an address doesn't name the load it is of: after the next one it says something else
+ANSWER_SECONDS = 15.0  # with all readers busy with a database that doesn't answer, nobody waits longer for one
 READERS = 4  # threads at most: reads wait for each other rather than for the pages
 
 logger = logging.getLogger("carburoam.api")
@@ -56,7 +57,8 @@ def _make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -
             try:
                 asked = read(request)
                 reading = partial(_read, open_reading, answer, request, asked)
-                found = await anyio.to_thread.run_sync(reading, limiter=limiter)
+                with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
+                    found = await anyio.to_thread.run_sync(reading, limiter=limiter, abandon_on_cancel=True)
             except ParametersRefused as error:
                 return make_problem(400, str(error), errors=error.errors)
             except StationUnknown:

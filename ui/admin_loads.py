@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 import etl
 from accounts.audit import Actor, note_action
@@ -214,7 +215,11 @@ def _watch(shown: _State) -> None:
         if is_first:  # with the page itself, which has just asked
             is_first = False
             return
-        if _look() != shown:
+        try:
+            is_changed = _look() != shown
+        except SQLAlchemyError:
+            return  # what is shown stays; the next look may tell more
+        if is_changed:
             forget_done()  # what was asked for has come: the section shows it
             st.rerun(scope="app")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 
 import etl
 from prices.freshness import Freshness, get_freshness
@@ -94,9 +95,13 @@ def _watch(freshness: Freshness | None, is_running: bool) -> None:
             return
         # A page that is kept open keeps the loads going too.
         get_starter().ensure_running(get_settings())
-        with open_reading() as connection:
-            current = get_freshness(connection)
-        if (current and current.loaded_at, etl.is_load_running(get_settings(), get_engine())) != shown:
+        try:
+            with open_reading() as connection:
+                current = get_freshness(connection)
+            is_changed = (current and current.loaded_at, etl.is_load_running(get_settings(), get_engine())) != shown
+        except SQLAlchemyError:
+            return  # what is shown stays; the next look may tell more
+        if is_changed:
             st.rerun(scope="app")
 
     watch()

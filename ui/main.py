@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import logging
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,11 +17,13 @@ from ui.authentication import draw_cookie, restore_driver
 from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
-from ui.reading import get_engine, get_settings, get_starter
+from ui.reading import describe_database_error, get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, have_timer, show_driver, show_logo, show_sidebar_foot
 from ui.station_list import show_tried_in_address
 from ui.texts import _, get_language, hold_language
 from ui.turns import TURNS
+
+logger = logging.getLogger("carburoam.pages")
 
 Visibility = Literal["visible", "hidden"]
 
@@ -35,9 +38,8 @@ def main() -> None:
     except (CarburoamError, OSError) as error:
         st.error(escape(str(error)), title=_("This installation is not set up rightly"))
         st.stop()
-    except SQLAlchemyError:
-        st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
-        st.stop()
+    except SQLAlchemyError as error:
+        stop_without_database(error)
     choose_language(driver)
     hold_language()
     if driver is None:
@@ -61,8 +63,17 @@ def main() -> None:
         if restore_driver() is not None:
             raise
         st.rerun()
+    except SQLAlchemyError as error:  # the database went away in the middle of the run
+        stop_without_database(error)
     finally:
         draw_cookie()  # whatever ended the page: a rerun, another page, the want of an account
+
+
+def stop_without_database(error: SQLAlchemyError) -> NoReturn:
+    """End the run with the sentence for a database that is away; the cause is in the log."""
+    logger.error("page status=failed error=%r", describe_database_error(error))
+    st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
+    st.stop()
 
 
 def show_head() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import streamlit as st
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from db import begin_writing, open_engine, prepare_database
+from db import READ_SECONDS, begin_writing, open_engine, prepare_database
 from errors import NotSaved
 from mail import Mailer
 from prices.medians import NearbyMedians
@@ -28,12 +30,58 @@ def get_settings() -> Settings:
     return settings
 
 
-@st.cache_resource(show_spinner=False, on_release=Engine.dispose)
+class EngineOpening:
+    """Opens the engine of the database and prepares that once; threads may share it.
+
+    Who came while an attempt was under way shares its failure: one after the other, each would wait for a database
+    that doesn't answer.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._engine: Engine | None = None
+        self._failure: Exception | None = None
+        self._failed_at = 0.0
+
+    def open(self) -> Engine:
+        """Return the engine. Raises what keeps the database from being used."""
+        came_at = time.monotonic()
+        if self._engine is not None:
+            return self._engine
+        with self._lock:
+            if self._engine is None:
+                if self._failure is not None and self._failed_at >= came_at:
+                    raise self._failure
+                try:
+                    self._engine = self._prepare()
+                except Exception as error:
+                    self._failure, self._failed_at = error.with_traceback(None), time.monotonic()
+                    raise
+            return self._engine
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _prepare(self) -> Engine:
+        engine = open_engine(get_settings().database, read_seconds=READ_SECONDS)
+        try:
+            prepare_database(engine)
+        except Exception:
+            engine.dispose()
+            raise
+        return engine
+
+
+@st.cache_resource(show_spinner=False, on_release=EngineOpening.close)
+def _get_opening() -> EngineOpening:
+    return EngineOpening()
+
+
 def get_engine() -> Engine:
     """Return the engine of the database, which is created and upgraded when first asked for."""
-    engine = open_engine(get_settings().database)
-    prepare_database(engine)
-    return engine
+    return _get_opening().open()
 
 
 @st.cache_resource(show_spinner=False)
@@ -73,7 +121,7 @@ def saving() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        logger.log(logging.ERROR, "change status=failed error=%r", _describe(error))
+        logger.log(logging.ERROR, "change status=failed error=%r", describe_database_error(error))
         raise NotSaved from error
 
 
@@ -82,7 +130,7 @@ def open_reading() -> Connection:
     return get_engine().connect()
 
 
-def _describe(error: SQLAlchemyError) -> str:
+def describe_database_error(error: SQLAlchemyError) -> str:
     """Return what the database says of itself; of other errors the kind alone, since they may quote what was typed."""
     cause = getattr(error, "orig", None) or error
     if isinstance(error, OperationalError):
