@@ -10,7 +10,19 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, FromClause, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    FromClause,
+    column,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from errors import DatabaseNewer
@@ -147,6 +159,8 @@ def hold_load_lock(engine: Engine, seconds: float) -> Iterator[None]:
     if not is_shared(engine):
         yield
         return
+    import postgres
+
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
             connection.execute(select(func.set_config("lock_timeout", f"{seconds:.0f}s", False)))
@@ -159,16 +173,29 @@ def hold_load_lock(engine: Engine, seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            # Closed rather than given back: with it the lock goes, whatever became of the connection meanwhile.
+            # Closed rather than given back: with it the lock goes, whatever became of the connection meanwhile. But not
+            # at once, and who comes next or asks should not find it held.
+            with suppress(DBAPIError):
+                postgres.shorten_limit(connection.connection.driver_connection)
+                connection.execute(select(func.pg_advisory_unlock(_LOAD)))
             connection.invalidate()
 
 
-def is_load_lock_held(engine: Engine) -> bool:
-    """Say whether some machine holds the load lock of a shared database; asked by taking it for a moment."""
-    if not is_shared(engine):
-        return False
-    with engine.connect() as connection:
-        return not connection.execute(select(func.pg_try_advisory_xact_lock(_LOAD))).scalar_one()
+def is_load_lock_held(connection: Connection) -> bool:
+    """Say whether some machine holds the load lock of a shared database; it is looked up, not tried."""
+    locks = table("pg_locks", *(column(name) for name in ("locktype", "database", "classid", "objid", "objsubid")))
+    databases = table("pg_database", column("oid"), column("datname"))
+    here = select(databases.c.oid).where(databases.c.datname == func.current_database()).scalar_subquery()
+    # A number of 64 bits is kept in two halves.
+    held = select(locks.c.objid).where(
+        locks.c.locktype == "advisory",
+        locks.c.database == here,
+        locks.c.classid == _LOAD >> 32,
+        locks.c.objid == _LOAD & 0xFFFF_FFFF,
+        locks.c.objsubid == 1,
+        literal_column("granted"),
+    )
+    return connection.execute(held.limit(1)).first() is not None
 
 
 def renew_statistics(connection: Connection, *tables: FromClause) -> None:

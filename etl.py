@@ -6,32 +6,22 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import (
-    begin_writing,
-    hold_load_lock,
-    is_load_lock_held,
-    is_shared,
-    open_engine,
-    prepare_database,
-    renew_statistics,
-)
+from db import begin_writing, is_shared, open_engine, prepare_database, renew_statistics
 from errors import (
     CarburoamError,
     FeedError,
     FeedRefused,
     FeedShrunk,
     FeedUnreachable,
-    LoadRunning,
     SettingRefused,
 )
 from feed.archive import Progress, open_archive
@@ -42,6 +32,7 @@ from feed.refused import REFUSED_FILE, find_accepted, forget_refused, is_accepte
 from feed.runs import LoadReport, Status, close_leftovers, close_run, describe, fail_run, insert_run, open_run
 from feed.sample import make_sample
 from feed.store import forget_stations, store_feed
+from load_lock import hold_lock, is_lock_held
 from logs import set_up_logging
 from models import EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
 from niceness import stand_back_as_session
@@ -49,8 +40,6 @@ from prices.figures import store_figures
 from settings import SAMPLE_FEED, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, write_lastjob
 
-LOCK_FILE = "load.lock"  # held while a load runs, never deleted
-LOCK_SECONDS = 300  # longer than any load takes: two downloads and their storing
 MAX_LISTS = 2  # of brands
 
 logger = logging.getLogger("carburoam.load")
@@ -75,7 +64,7 @@ def run_load(
 
     Raises LoadRunning: another load did not end within five minutes.
     """
-    with _hold_load_lock(settings, engine):
+    with hold_lock(settings, engine):
         if unless_loaded_within is not None and is_shared(engine):
             loaded_at = find_last_load(settings, engine)
             # One from the future comes from a clock that is wrong, and must not keep the prices from ever moving.
@@ -154,21 +143,10 @@ def has_stations(engine: Engine) -> bool:
 
 
 def is_load_running(settings: Settings, engine: Engine) -> bool:
-    """Say whether a load is under way: a run without an end, and someone who holds the load lock.
-
-    The lock is asked by taking it for a moment, which delays a load that waits for it but never turns one away.
-    """
+    """Say whether a load is under way: a run without an end, and someone who holds the load lock."""
     with engine.connect() as connection:
-        if connection.execute(select(EtlRun.id).where(EtlRun.finished_at.is_(None)).limit(1)).first() is None:
-            return False
-    try:
-        with FileLock(settings.state_dir / LOCK_FILE, timeout=0):
-            return is_load_lock_held(engine)
-    except Timeout:
-        return True
-    except OSError:
-        # Where the state dir can't be written, no load of this machine runs; one of another machine may.
-        return is_load_lock_held(engine)
+        run = connection.execute(select(EtlRun.id).where(EtlRun.finished_at.is_(None)).limit(1)).first()
+        return run is not None and is_lock_held(settings, connection)
 
 
 def find_last_load(settings: Settings, engine: Engine) -> datetime | None:
@@ -188,18 +166,6 @@ def _has_stations(connection: Connection) -> bool:
 def _fetch_brands(source: str) -> BrandList:
     with fetch_archive(source, max_bytes=MAX_LIST_BYTES, what="list") as fetched:
         return read_brands(fetched.file.read() if fetched is not None else b"")
-
-
-@contextmanager
-def _hold_load_lock(settings: Settings, engine: Engine) -> Iterator[None]:
-    """Hold the load lock: a file among the processes of this machine, and one of the database among machines."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS))
-            stack.enter_context(hold_load_lock(engine, LOCK_SECONDS))
-        except (Timeout, TimeoutError):
-            raise LoadRunning("another load is still running") from None
-        yield
 
 
 def _load_first(

@@ -34,8 +34,9 @@ from web_server import (
 )
 
 from errors import LoadRunning
-from etl import LOCK_FILE, LoadReport, find_last_load, has_stations, is_load_running, load_brands, load_sample, run_load
+from etl import LoadReport, find_last_load, has_stations, is_load_running, load_brands, load_sample, run_load
 from feed.generator import FIRST_SAMPLE_ID, FeedDamage
+from load_lock import LOCK_FILE
 from models import Base, EtlRun, FeedState, Price, Station
 from settings import ROOT, VERSION, Settings
 
@@ -695,7 +696,7 @@ def test_two_loads_at_once_run_one_after_the_other(
 def test_a_load_that_can_never_begin_says_so(
     load: Load, make_feed: MakeFeed, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("load_lock.LOCK_SECONDS", 0.1)
     with FileLock(settings.state_dir / LOCK_FILE), pytest.raises(LoadRunning):
         load(make_feed())
     assert list_runs(engine) == []

@@ -18,8 +18,8 @@ import pytest
 from settings import ROOT
 
 FLOOR = (
-    *("answers", "backup", "db", "errors", "logs", "mail", "models", "niceness", "origins", "outputs"),
-    *("settings", "statefiles", "translations", "typed"),
+    *("answers", "backup", "db", "errors", "liveness", "load_lock", "logs", "mail", "models", "niceness"),
+    *("origins", "outputs", "postgres", "settings", "statefiles", "translations", "typed"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")

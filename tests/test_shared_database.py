@@ -118,7 +118,8 @@ def test_a_load_on_one_machine_is_seen_on_another(machines: list[Settings], engi
         connection.execute(EtlRun.__table__.insert().values(started_at=NOW))
     assert not is_load_running(machines[0], engine)
     with hold_load_lock(engine, 5):
-        assert is_load_lock_held(engine)
+        with engine.connect() as connection:
+            assert is_load_lock_held(connection)
         assert is_load_running(machines[0], engine)
         with pytest.raises(TimeoutError), hold_load_lock(engine, 1):
             pass

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from conftest import CLUSTER, name_database
-from filelock import FileLock
 from page_visit import Country, find_other_language, list_names_of_pages, list_texts, load_country, read, run_app, visit
 from sqlalchemy import Engine, insert, text
 
 from db import begin_writing
-from etl import LOCK_FILE
+from load_lock import hold_lock
 from models import EtlRun
 from settings import VERSION, Settings
 
@@ -75,7 +74,7 @@ def test_a_load_under_way_is_said_and_one_that_was_killed_is_none(app: Country) 
     with begin_writing(app.engine) as connection:
         connection.execute(insert(EtlRun).values(started_at=datetime.now(UTC), message=""))
     assert note not in list_texts(visit())
-    with FileLock(app.settings.state_dir / LOCK_FILE):
+    with hold_lock(app.settings, app.engine):
         for page in ("landing", "station"):
             station_id = str(next(iter(app.stations)))
             assert note in list_texts(visit(page, id=station_id))
