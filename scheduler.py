@@ -23,6 +23,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from errors import CarburoamError
+from liveness import is_alive, show_life
 from logs import set_up_logging
 from niceness import stand_back_as_session
 from outputs import clear_old_outputs, open_outputs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LOCK_FILE = "scheduler.lock"  # held by a scheduler as long as it lives, never deleted
+LIFE_FILE = "scheduler.alive"
 LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
 CHECK_SECONDS = 0.5  # how often pid.txt and lastjob.txt are looked at
 SWEEP_SECONDS = 60.0  # between two looks for mails that were left behind
@@ -53,7 +55,11 @@ class Running:
 
 
 def is_running(settings: Settings) -> bool:
-    """Say whether `pid.txt` names a living scheduler: a process of ours that is not younger than the file."""
+    """Say whether `pid.txt` names a living scheduler: a process that runs this script, while this state dir has one.
+
+    No clock is asked, since it may have been set meanwhile. Only where no scheduler could ever show that it lives does
+    the age of the process count: it is not younger than the file.
+    """
     return _find_process(settings) is not None
 
 
@@ -112,12 +118,15 @@ def start_load(settings: Settings) -> int:
 def _find_process(settings: Settings) -> psutil.Process | None:
     try:
         pid = int(settings.pid_file.read_text(encoding="ascii"))
+        lives = is_alive(settings.state_dir / LIFE_FILE)
+        if lives is False:
+            return None
         written_at = settings.pid_file.stat().st_mtime
         process = psutil.Process(pid)
         is_ours = (
             any(Path(part).name == Path(__file__).name for part in process.cmdline())
-            and process.create_time() <= written_at + 2
             and process.status() != psutil.STATUS_ZOMBIE
+            and (lives or process.create_time() <= written_at + 2)
         )
     except (OSError, ValueError, OverflowError, psutil.Error):
         return None
@@ -359,7 +368,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings()
         settings.make_state_dir()
-        with FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS):
+        with (
+            FileLock(settings.state_dir / LOCK_FILE, timeout=LOCK_SECONDS),
+            show_life(settings.state_dir / LIFE_FILE),
+        ):
             Scheduler(settings).run(end_with=sys.stdin.buffer if options.end_with_stdin else None)
     except Timeout:
         return 0

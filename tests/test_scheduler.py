@@ -30,10 +30,12 @@ from sqlalchemy.exc import DBAPIError
 import etl
 from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
+from liveness import show_life
 from mail import queue_mail
 from models import Station
 from niceness import NICENESS
 from scheduler import (
+    LIFE_FILE,
     START_PAUSE_SECONDS,
     Starter,
     compute_pause,
@@ -371,7 +373,37 @@ def test_a_pid_that_is_now_another_program_counts_as_none(settings: Settings, pr
         assert not is_running(settings)
 
 
-def test_only_a_living_scheduler_that_is_older_than_the_pid_file_counts(
+@pytest.mark.parametrize("hours", [-9000, -1, 1, 9000])
+def test_a_living_scheduler_counts_whatever_the_clock_was_set_to(
+    settings: Settings, make_feed: MakeFeed, processes: Processes, hours: int
+) -> None:
+    """A clock that is set makes the process older or younger than the file, by as much."""
+    settings = with_feed(settings, make_feed())
+    scheduler = processes.run_scheduler(settings)
+    processes.wait_for_scheduler(settings)
+    written_at = settings.pid_file.stat().st_mtime + 3600 * hours
+    os.utime(settings.pid_file, (written_at, written_at))
+    running = find_running(settings)
+    assert running is not None
+    assert running.pid == scheduler.pid
+    assert not Starter().ensure_running(settings, even_if_recent=True)
+    assert not remove_stale_pid(settings)
+
+
+def test_a_pid_that_is_now_the_scheduler_of_another_state_dir_counts_as_none(
+    settings: Settings, make_feed: MakeFeed, processes: Processes, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    others = with_feed(settings, make_feed()).model_copy(update={"state_dir": tmp_path / "other"})
+    processes.run_scheduler(others)
+    other = processes.wait_for_scheduler(others)
+    with show_life(settings.state_dir / LIFE_FILE):
+        pass  # one lived here once
+    write_line(settings.pid_file, str(other.pid))
+    assert not is_running(settings)
+
+
+def test_where_no_scheduler_can_show_that_it_lives_only_one_that_is_older_than_the_pid_file_counts(
     settings: Settings, processes: Processes, tmp_path: Path
 ) -> None:
     script = tmp_path / "scheduler.py"
