@@ -1,4 +1,4 @@
-"""Runs of pages take turns: one at a time, in order, and nobody waits for who is stuck."""
+"""Runs of pages take turns: one at a time computes, in order, and nobody waits for who is stuck or only waits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SECONDS = 20.0
 
 
 class Run:
-    """A thread that takes a turn and has it until it is told to end."""
+    """A thread that takes a turn and has it until it is told to end: it computes all that time, or waits."""
 
-    def __init__(self, turns: Turns, begun: list[str], name: str) -> None:
+    def __init__(self, turns: Turns, begun: list[str], name: str, *, is_waiting: bool = False) -> None:
         self.has_turn, self.may_end = threading.Event(), threading.Event()
-        self._turns, self._begun, self._name = turns, begun, name
+        self._turns, self._begun, self._name, self._is_waiting = turns, begun, name, is_waiting
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -28,7 +28,10 @@ class Run:
         with self._turns.take():
             self._begun.append(self._name)
             self.has_turn.set()
-            assert self.may_end.wait(SECONDS)
+            if self._is_waiting:
+                assert self.may_end.wait(SECONDS)
+            while not self.may_end.is_set():
+                pass
 
     def end(self) -> None:
         self.may_end.set()
@@ -46,6 +49,13 @@ def wait_for_waiting(turns: Turns, count: int) -> None:
     raise AssertionError(f"{len(turns._waiting)} wait")
 
 
+@pytest.fixture
+def _always_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no run seem to wait: on a busy machine, one that computes may not come to it for a while."""
+    monkeypatch.setattr("ui.turns.IDLE_SHARE", 0.0)
+
+
+@pytest.mark.usefixtures("_always_computing")
 def test_one_at_a_time_has_a_turn_in_the_order_of_their_coming() -> None:
     turns, begun = Turns(LONG), []
     runs = []
@@ -58,7 +68,23 @@ def test_one_at_a_time_has_a_turn_in_the_order_of_their_coming() -> None:
         run.end()
 
 
-def test_who_is_stuck_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() -> None:
+def test_a_run_that_waits_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() -> None:
+    turns, begun = Turns(LONG), []
+    waiting = [Run(turns, begun, name, is_waiting=True) for name in ("database", "mail server", "another")]
+    for run in waiting:
+        assert run.has_turn.wait(SECONDS)
+    begun.clear()
+    for name in ("first", "second", "third"):
+        run = Run(turns, begun, name)
+        assert run.has_turn.wait(SECONDS)
+        run.end()
+    assert begun == ["first", "second", "third"], "while all of them still wait"
+    for run in waiting:
+        run.end()
+
+
+@pytest.mark.usefixtures("_always_computing")
+def test_who_takes_too_long_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() -> None:
     turns, begun = Turns(0.05), []
     stuck = Run(turns, begun, "stuck")
     assert stuck.has_turn.wait(SECONDS)
@@ -72,6 +98,19 @@ def test_who_is_stuck_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() 
     second.end()
     assert third.has_turn.wait(SECONDS)
     third.end()
+
+
+def test_a_run_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is read as often as it takes to tell: as long as it computes a tenth of it, nobody else begins."""
+    monkeypatch.setattr("ui.turns.IDLE_SHARE", 0.00001)  # beside others on a busy machine
+    turns, begun = Turns(LONG), []
+    first = Run(turns, begun, "first")
+    assert first.has_turn.wait(SECONDS)
+    second = Run(turns, begun, "second")
+    assert not second.has_turn.wait(0.5)
+    first.end()
+    assert second.has_turn.wait(SECONDS)
+    second.end()
 
 
 def test_a_run_that_fails_passes_its_turn_on() -> None:
