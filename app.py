@@ -13,10 +13,12 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import streamlit as st
 from sqlalchemy import Connection
@@ -29,11 +31,12 @@ from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
 from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
+from api.limits import BACKUP_PATH, POINTS_PATH, LimitRequests, Limits, refuse
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
-from api.routes import make_api_routes
+from api.routes import ANSWER_SECONDS, make_api_routes
 from connections import SendAtOnce
-from errors import SettingRefused
+from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders
 from logs import set_up_logging
 from settings import ROOT, read_settings
@@ -78,8 +81,13 @@ async def get_stations(request: Request) -> Response:
     from ui.station_points import answer_points
 
     query, headers = dict(request.query_params), dict(request.headers)
+    answering = partial(answer_points, query, headers, lambda: LIMITS.compute(request.scope))
     try:
-        answer = await anyio.to_thread.run_sync(answer_points, query, headers)
+        with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
+            answer = await anyio.to_thread.run_sync(answering, abandon_on_cancel=True)
+    except TooManyRequests as error:
+        METRICS.refused.labels("computing").inc()
+        return refuse(error.seconds, in_problems=True)
     except (SQLAlchemyError, OSError) as error:
         logger.error("stations status=failed error=%r", str(getattr(error, "orig", None) or error))
         return JSONResponse({"error": "the prices can't be read right now"}, 503, {"Retry-After": "60"})
@@ -148,21 +156,23 @@ def open_reading() -> Connection:
 
 
 METRICS = Metrics(open_reading)
+LIMITS = Limits(SETTINGS.requests_per_minute, SETTINGS.proxies)
 
 app = st.App(
     "ui/main.py",
     lifespan=prepare,
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
-        Route("/stations.json", get_stations),
-        *make_api_routes(SETTINGS, open_reading, METRICS),
+        Route(POINTS_PATH, get_stations),
+        *make_api_routes(open_reading, METRICS),
         *make_health_routes(SETTINGS, open_reading, METRICS),
-        Route("/backup/{ticket}", get_backup),
+        Route(BACKUP_PATH + "{ticket}", get_backup),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[
         Middleware(SendAtOnce),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
+        Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(HidePlatformMetrics, settings=SETTINGS),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),

@@ -109,6 +109,14 @@ class ParametersRefused(CarburoamError):
         self.errors = dict(errors)
 
 
+class TooManyRequests(CarburoamError):
+    """An address has asked for more than it may; `seconds`: when it may ask again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many requests; the next one may come in {seconds} s")
+        self.seconds = seconds
+
+
 class StationUnknown(CarburoamError):
     """No station has the id that was asked for."""
 

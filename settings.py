@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     base_url: str = "http://localhost:8501"
     trusted_proxies: str = ""
     trusted_scrapers: str = ""
-    api_per_minute: int = Field(default=120, ge=0, le=100_000)
+    requests_per_minute: int = Field(default=120, ge=0, le=100_000)
 
     @field_validator("state_dir")
     @classmethod

@@ -1,51 +1,93 @@
-"""How often one address may ask: a bucket of requests for each, filled again bit by bit; of this server alone."""
+"""How often one address may ask, for each kind of route: a bucket that fills again bit by bit; of this server alone.
+
+One setting gives the budget of all kinds: what a program may ask of the API in a minute. A page needs some sixty files
+at the first visit, and many visitors may share an address, so that files have a larger one; what has to be computed is
+counted in seconds of CPU.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
 
+from api.health import HEALTH_PATHS
 from api.problems import make_problem
-from origins import FORWARDED_FOR, Address, Network, find_address, name_network
+from errors import TooManyRequests
+from origins import FORWARDED_FOR, Address, Network, find_address, is_from_this_machine, name_network
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from api.metrics import Metrics
+
+Kind = Literal["api", "points", "backup", "health", "tabs", "files"]
 
 MAX_BUCKETS = 10_000  # about 2 MB; who has not asked for the longest time is forgotten first
 UNKNOWN = ""  # the one bucket of all whose address isn't known
 UNKNOWN_SHARE = 10  # so many times what one address may ask
+# How many requests a minute for each that the setting allows of the API.
+SHARES: dict[Kind, float] = {"api": 1, "points": 5, "backup": 0.1, "health": 5, "tabs": 5, "files": 50}
+COMPUTING_SECONDS = 0.05  # of CPU for each request that the setting allows: with its default, a tenth of a core
+ADVANCE_SECONDS = 0.25  # taken before it is known how long an answer takes: what the longest does
+POINTS_PATH = "/stations.json"
+BACKUP_PATH = "/backup/"
+# What speaks JSON is refused in JSON.
+IN_PROBLEMS: frozenset[Kind] = frozenset({"api", "points", "health"})
 
 
 class Buckets:
-    """The buckets of all addresses; threads may share it."""
+    """The buckets of all addresses; threads may share it. What is in them is requests, or seconds of CPU."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests left, and when that was so
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when that was so
 
-    def take(self, key: str) -> float:
-        """Take a request from a bucket; return 0, or the seconds to wait until there is one."""
-        size = float(self._per_minute * (UNKNOWN_SHARE if key == UNKNOWN else 1))
-        now = self._clock()
+    def take(self, key: str, amount: float = 1.0) -> float:
+        """Take from a bucket; return 0, or the seconds to wait until enough is there.
+
+        A full one always has enough: it may owe the rest.
+        """
+        size = self._find_size(key)
+        wanted = min(amount, size)
         with self._lock:
-            left, at = self._buckets.pop(key, (size, now))
-            left = min(size, left + (now - at) * size / 60)
-            is_there = left >= 1
-            self._buckets[key] = (left - 1 if is_there else left, now)
-            if len(self._buckets) > MAX_BUCKETS:
-                self._buckets.popitem(last=False)
-        return 0.0 if is_there else (1 - left) * 60 / size
+            left = self._fill(key, size)
+            is_there = left >= wanted
+            self._keep(key, left - amount if is_there else left)
+        return 0.0 if is_there else (wanted - left) * 60 / size
+
+    def give_back(self, key: str, amount: float) -> None:
+        """Put back what was taken too much; below 0: take what was taken too little."""
+        size = self._find_size(key)
+        with self._lock:
+            self._keep(key, min(size, self._fill(key, size) + amount))
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+    def _find_size(self, key: str) -> float:
+        return self._per_minute * (UNKNOWN_SHARE if key == UNKNOWN else 1)
+
+    def _fill(self, key: str, size: float) -> float:
+        now = self._clock()
+        left, at = self._buckets.get(key, (size, now))
+        return min(size, left + (now - at) * size / 60)
+
+    def _keep(self, key: str, left: float) -> None:
+        self._buckets[key] = (left, self._clock())
+        self._buckets.move_to_end(key)
+        if len(self._buckets) > MAX_BUCKETS:
+            self._buckets.popitem(last=False)
 
 
 def name_bucket(address: Address | None) -> str:
@@ -53,23 +95,97 @@ def name_bucket(address: Address | None) -> str:
     return UNKNOWN if address is None else name_network(address)
 
 
-class LimitRequests:
-    """ASGI middleware that refuses requests beyond so many a minute from one address; 0: none."""
+def find_kind(scope: Scope) -> Kind:
+    """Return the kind of route that a request goes to."""
+    path = scope["path"]
+    if scope["type"] == "websocket":
+        return "tabs"
+    if path == "/api" or path.startswith("/api/"):
+        return "api"
+    if path == POINTS_PATH:
+        return "points"
+    if path.startswith(BACKUP_PATH):
+        return "backup"
+    return "health" if path in HEALTH_PATHS else "files"
 
-    def __init__(self, app: ASGIApp, per_minute: int, proxies: Sequence[Network]) -> None:
-        self._app = app
+
+class Limits:
+    """What one address may ask of the whole application in a minute; threads may share it. 0: any number."""
+
+    def __init__(
+        self, per_minute: int, proxies: Sequence[Network], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._proxies = proxies
-        self._buckets = Buckets(per_minute) if per_minute else None
+        self._requests = {kind: Buckets(SHARES[kind] * per_minute, clock) for kind in get_args(Kind) if per_minute}
+        self._computing = Buckets(COMPUTING_SECONDS * per_minute, clock) if per_minute else None
+
+    def take_request(self, scope: Scope, kind: Kind) -> int:
+        """Count a request; return 0, or the whole seconds after which its address may ask again."""
+        if not self._requests or (kind == "health" and is_from_this_machine(_find_peer(scope), _list_names(scope))):
+            return 0
+        return ceil(self._requests[kind].take(self._find_bucket(scope)))
+
+    @contextmanager
+    def compute(self, scope: Scope) -> Iterator[None]:
+        """Count the CPU of this thread until the end of the block for the address that asked.
+
+        Raises TooManyRequests: what its requests had to compute in the last minute was too much.
+        """
+        if self._computing is None:
+            yield
+            return
+        key = self._find_bucket(scope)
+        if seconds := ceil(self._computing.take(key, ADVANCE_SECONDS)):
+            raise TooManyRequests(seconds)
+        begin = time.thread_time()
+        try:
+            yield
+        finally:
+            self._computing.give_back(key, ADVANCE_SECONDS - (time.thread_time() - begin))
+
+    def _find_bucket(self, scope: Scope) -> str:
+        forwarded = Headers(scope=scope).getlist(FORWARDED_FOR)
+        return name_bucket(find_address(_find_peer(scope), forwarded, self._proxies))
+
+
+class LimitRequests:
+    """ASGI middleware that refuses what is beyond the limits: files and pages in a sentence, the rest as problems."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, metrics: Metrics) -> None:
+        self._app = app
+        self._limits = limits
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._buckets is None:
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        peer = scope["client"][0] if scope.get("client") else ""
-        address = find_address(peer, Headers(scope=scope).getlist(FORWARDED_FOR), self._proxies)
-        seconds = ceil(self._buckets.take(name_bucket(address)))
+        kind = find_kind(scope)
+        seconds = self._limits.take_request(scope, kind)
         if not seconds:
             await self._app(scope, receive, send)
             return
-        detail = f"Too many requests from this address; the next one may come in {seconds} s."
-        await make_problem(429, detail, {"Retry-After": str(seconds)})(scope, receive, send)
+        self._metrics.refused.labels(kind).inc()
+        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1013})  # try again later
+            return
+        await refuse(seconds, in_problems=kind in IN_PROBLEMS)(scope, receive, send)
+
+
+def refuse(seconds: int, *, in_problems: bool) -> Response:
+    """Return the answer to who has asked too often and may ask again after so many seconds."""
+    detail = f"Too many requests from this address; the next one may come in {seconds} s."
+    headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
+    if not in_problems:
+        return PlainTextResponse(f"{detail}\n", 429, headers)
+    # A page of any other site may ask the API, and is to be told why it is refused.
+    readable = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+    return make_problem(429, detail, headers | readable)
+
+
+def _find_peer(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def _list_names(scope: Scope) -> list[str]:
+    return Headers(scope=scope).keys()

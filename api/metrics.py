@@ -39,6 +39,12 @@ class Metrics:
             registry=self.registry,
             buckets=BUCKETS,
         )
+        self.refused = Counter(
+            "carburoam_refused_requests",
+            "Requests refused because their address asked too often.",
+            ("kind",),
+            registry=self.registry,
+        )
         self.sessions = Gauge(
             "carburoam_sessions", "Tabs that are open on this server, by their websockets.", registry=self.registry
         )

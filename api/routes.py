@@ -22,14 +22,13 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from answers import Answer, Content, answer_content
 from api.bodies import Body, describe_fuels, describe_station, describe_stations, describe_status, write_body
-from api.limits import LimitRequests
 from api.metrics import MeasureRequests, Metrics
 from api.openapi import make_document
 from api.parameters import read_nothing, read_station_id, read_station_query
 from api.problems import answer_error, make_problem, make_unavailable
 from errors import ParametersRefused, StationUnknown
 from prices.freshness import Freshness, get_freshness
-from settings import VERSION, Settings
+from settings import VERSION
 
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -42,14 +41,14 @@ READERS = 4  # threads at most: reads wait for each other rather than for the pa
 logger = logging.getLogger("carburoam.api")
 
 
-def make_api_routes(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> list[BaseRoute]:
+def make_api_routes(open_reading: OpenReading, metrics: Metrics) -> list[BaseRoute]:
     """Return the routes of /api; `open_reading` may raise what a database that is away raises."""
-    api = _make_api(settings, open_reading, metrics)
+    api = _make_api(open_reading, metrics)
     # What is mounted answers below /api/ only; without the slash a program would get a page.
     return [Route("/api", api), Mount("/api", api)]
 
 
-def _make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -> Starlette:
+def _make_api(open_reading: OpenReading, metrics: Metrics) -> Starlette:
     limiter = anyio.CapacityLimiter(READERS)
 
     def serve(read: Callable[[Request], T], answer: Callable[[Connection, Request, T], Answer | None]) -> Endpoint:
@@ -106,7 +105,6 @@ def _make_api(settings: Settings, open_reading: OpenReading, metrics: Metrics) -
                 expose_headers=["ETag", "Retry-After"],
                 max_age=86_400,
             ),
-            Middleware(LimitRequests, per_minute=settings.api_per_minute, proxies=settings.proxies),
         ],
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
     )

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, select
 
+from api.limits import POINTS_PATH
 from bench.postgres_cluster import find_programs, run_cluster
 from bench.run import Line, Table
 from bench.server import Server, run_server
@@ -37,6 +38,7 @@ RATE = 20.0  # reads a second of the paced clients: a good third of what one cor
 PACED_SECONDS = 15.0  # without a load, and again after them
 LOADS = 6  # one after the other, the two snapshots in turn
 LOAD_RUNS = 3
+KEPT_ROUNDS = 20
 HELD_SECONDS = 20.0  # before the loads, once all sessions are there; and, at least, after them
 LIMIT_RATIO = 1.5
 
@@ -58,7 +60,8 @@ def measure_api() -> Table:
         f"API: /api/v1/stations within 10 km of random stations, 20 of them in an answer. Full: {CLIENTS} connections"
         f" for {FULL_SECONDS:g} s; paced: {RATE:g} a second for {PACED_SECONDS:g} s before and after {LOADS} loads"
         f" and during them. Reruns: those of {SESSIONS} page sessions, each with an action about every"
-        f" {PAUSE_SECONDS:g} s. Loads: elapsed, medians of {LOAD_RUNS}. {feeds.description}.{missing}",
+        f" {PAUSE_SECONDS:g} s. Points of the country: /stations.json, an answer for each fuel. Loads: elapsed, medians"
+        f" of {LOAD_RUNS}. {feeds.description}.{missing}",
         lines,
     )
 
@@ -85,7 +88,8 @@ def _measure_database(kind: str, folder: Path, feeds: Feeds, make_database: Make
     with _open_new(folder, make_database) as (settings, engine):
         prepare_load(settings, engine, feeds.first)()
         paths = list_paths(engine)
-        with run_server(settings.model_copy(update={"api_per_minute": 0})) as server:
+        with run_server(settings.model_copy(update={"requests_per_minute": 0})) as server:
+            points = _measure_points(server)
             read_at_full_speed(server.url, paths, WARM_SECONDS)
             full = read_at_full_speed(server.url, paths, FULL_SECONDS)
             before = read_paced(server.url, paths, lambda: time.sleep(PACED_SECONDS))
@@ -111,8 +115,24 @@ def _measure_database(kind: str, folder: Path, feeds: Feeds, make_database: Make
             floor=quiet,
             limit=LIMIT_RATIO,
         ),
+        *(Line(f"{kind}: points of the country, {what}: CPU", value, "ms") for what, value in points.items()),
         *held,
     ]
+
+
+def _measure_points(server: Server) -> dict[str, float]:
+    """Return the milliseconds of CPU of an answer with the points of the country, made and kept."""
+    connection = _connect(server.url)
+    _read(connection, f"{POINTS_PATH}?zip=01")  # what is read once a load
+    paths = [f"{POINTS_PATH}?fuel={fuel_id}" for fuel_id in FUEL_NAMES]
+    found = {}
+    for what, rounds in (("made", 1), ("kept", KEPT_ROUNDS)):
+        start = server.read_cpu_seconds()
+        for _ in range(rounds):
+            for path in paths:
+                _read(connection, path)
+        found[what] = 1000 * (server.read_cpu_seconds() - start) / (rounds * len(paths))
+    return found
 
 
 async def _hold_sessions(kind: str, server: Server, engine: Engine, feeds: Feeds) -> list[Line]:

@@ -58,7 +58,7 @@ RULES = {
         "", {"10.0.0.0/8, ::1": "10.0.0.0/8, ::1"}, {"10.0.0.0/99": "10.0.0.0/99", "proxy": "proxy"}
     ),
     "trusted_scrapers": Rule("", {"10.0.0.7": "10.0.0.7"}, {"10.0.0.0/99": "10.0.0.0/99", "prometheus": "prometheus"}),
-    "api_per_minute": Rule(120, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
+    "requests_per_minute": Rule(120, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
 }
 GOOD = [(name, text, value) for name, rule in RULES.items() for text, value in rule.good.items()]
 BAD = [(name, text, complaint) for name, rule in RULES.items() for text, complaint in rule.bad.items()]

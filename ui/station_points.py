@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from textwrap import wrap
 from typing import Any
 
@@ -18,17 +19,23 @@ from translations import LANGUAGES
 from ui.formats import format_price
 from ui.reading import open_reading
 from ui.station_map import TIER_COLORS, UNRANKED_COLOR
-from ui.station_search import MAX_ANSWERS, LastAnswers, StationSearch, find_stations, read_search, write_query
+from ui.station_search import LastAnswers, StationSearch, find_stations, read_search, write_query
 
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
+MAX_BYTES = 32_000_000  # of points that are kept: those of the whole country are some 2 MB
 LINE_LENGTH = 20  # of a label: near the rim of the map the rest of a line is cut off
 
 
 @st.cache_resource(show_spinner=False)
 def get_points() -> LastAnswers:
-    """Return the points of the whole country that this process keeps."""
-    return LastAnswers(MAX_ANSWERS)
+    """Return the points that this process keeps."""
+    return LastAnswers(MAX_BYTES, weigh)
+
+
+def weigh(content: Content) -> int:
+    """Return how many bytes points take, at most, plain and compressed."""
+    return len(content.plain) + len(content.plain) // 4 + 1000
 
 
 def make_points_link(search: StationSearch, edition: str, language: str) -> str:
@@ -36,10 +43,15 @@ def make_points_link(search: StationSearch, edition: str, language: str) -> str:
     return f"{ADDRESS}?{write_query(search, edition, language)}"
 
 
-def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+def answer_points(
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    computing: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Answer:
     """Answer a request for points, by the query of its address and its headers; it reads the database.
 
-    Nothing in it is of a person: two who ask for the same get the same.
+    Nothing in it is of a person: two who ask for the same get the same, however they spell it, and it is made once.
+    What has to be made is made within `computing`, which may refuse it.
     """
     try:
         search = read_search(query)
@@ -52,7 +64,12 @@ def answer_points(query: Mapping[str, str], headers: Mapping[str, str]) -> Answe
         freshness = get_freshness(connection)
         edition = "" if freshness is None else freshness.edition
         key = write_query(search, edition, language)
-        return answer_content(key, headers, KEEP_SECONDS, lambda: _find_points(connection, edition, search, language))
+
+        def make() -> Content:
+            with computing():
+                return _write_points(connection, edition, search, language)
+
+        return answer_content(key, headers, KEEP_SECONDS, lambda: get_points().find((edition, search, language), make))
 
 
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
@@ -79,11 +96,8 @@ def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> l
     ]
 
 
-def _find_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Content:
-    def make() -> Content:
-        rows = find_stations(connection, edition, search).rows if edition else ()
-        # The cheapest last: they are drawn over the others.
-        points = make_points(reversed(rows), lambda row: make_label(row, language=language))
-        return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
-
-    return get_points().find((edition, search, language), make) if search.is_national else make()
+def _write_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Content:
+    rows = find_stations(connection, edition, search).rows if edition else ()
+    # The cheapest last: they are drawn over the others.
+    points = make_points(reversed(rows), lambda row: make_label(row, language=language))
+    return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())

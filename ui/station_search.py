@@ -6,8 +6,8 @@ The last answers are kept for every session, until the next load: those of the w
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, TypeVar, get_args
@@ -38,13 +38,28 @@ NAMES = frozenset(
 
 @dataclass(frozen=True)
 class StationSearch:
-    """Which stations are asked for: around a point, at postcodes, or of the whole country; `fuel_id` None: any fuel."""
+    """Which stations are asked for: around a point, at postcodes, or of the whole country; `fuel_id` None: any fuel.
+
+    Searches that mean the same are equal: the order of words and the like says nothing.
+    """
 
     fuel_id: int | None = None
     point: tuple[float, float] | None = None
     radius_km: int | None = None
     zip_prefixes: tuple[str, ...] = ()
     filters: StationFilters = field(default_factory=StationFilters)
+
+    def __post_init__(self) -> None:
+        filters = replace(
+            self.filters,
+            words=tuple(sorted(set(self.filters.words))),
+            services=tuple(sorted(set(self.filters.services))),
+            brands=tuple(sorted(set(self.filters.brands))),
+        )
+        object.__setattr__(self, "filters", filters)
+        object.__setattr__(self, "zip_prefixes", _list_shortest(self.zip_prefixes))
+        if self.point is not None:
+            object.__setattr__(self, "point", round_point(*self.point))
 
     @property
     def is_national(self) -> bool:
@@ -53,12 +68,17 @@ class StationSearch:
 
 
 class LastAnswers:
-    """The answers that were asked for last, so many of them; threads may share it."""
+    """The answers that were asked for last, as many as weigh no more than the limit; threads may share it.
 
-    def __init__(self, limit: int) -> None:
+    Each weighs 1 if nothing else is said.
+    """
+
+    def __init__(self, limit: int, weigh: Callable[[Any], int] = lambda _: 1) -> None:
         self._lock = Lock()  # of the dictionary
         self._making = [Lock() for _ in range(16)]  # shared out among the keys, so that most answers don't wait
         self._limit = limit
+        self._weigh = weigh
+        self._weight = 0
         self._answers: OrderedDict[Hashable, tuple[Any]] = OrderedDict()
 
     def find(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -69,8 +89,9 @@ class LastAnswers:
                     kept = (make(),)
                     with self._lock:
                         self._answers[key] = kept
-                        while len(self._answers) > self._limit:
-                            self._answers.popitem(last=False)
+                        self._weight += self._weigh(kept[0])
+                        while self._weight > self._limit:
+                            self._weight -= self._weigh(self._answers.popitem(last=False)[1][0])
         answer: T = kept[0]
         return answer
 
@@ -138,7 +159,7 @@ def find_asked_places(connection: Connection, edition: str, query: str) -> tuple
 
 def round_point(latitude: float, longitude: float) -> tuple[float, float]:
     """Return a point as an address carries it, to a metre, so that the list and the map measure from the same one."""
-    return round(latitude, 5), round(longitude, 5)
+    return round(latitude, 5) + 0.0, round(longitude, 5) + 0.0  # -0.0 is 0.0
 
 
 def find_slot(now: datetime) -> datetime:
@@ -224,6 +245,15 @@ def _list_stations(connection: Connection, edition: str, search: StationSearch) 
         zip_prefixes=search.zip_prefixes,
         filters=search.filters,
     )
+
+
+def _list_shortest(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Return the prefixes in order, without those that another one includes."""
+    kept: list[str] = []
+    for prefix in sorted(set(prefixes)):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return tuple(kept)
 
 
 def _read_number(query: Mapping[str, str], name: str, lowest: int, highest: int) -> int | None:

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message
 
 from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
+from api.limits import LimitRequests, Limits
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
 from api.routes import make_api_routes
@@ -80,12 +81,14 @@ class Client:
 def make_outside(settings: Settings, open_reading: Callable[[], Connection], metrics: Metrics | None = None) -> Client:
     """Return a client of the routes and middleware that `app.py` gives to the application."""
     metrics = metrics or Metrics(open_reading)
+    limits = Limits(settings.requests_per_minute, settings.proxies)
     app = Starlette(
         routes=[
-            *make_api_routes(settings, open_reading, metrics),
+            *make_api_routes(open_reading, metrics),
             *make_health_routes(settings, open_reading, metrics),
         ],
         middleware=[
+            Middleware(LimitRequests, limits=limits, metrics=metrics),
             Middleware(CountSessions, metrics=metrics),
             Middleware(HidePlatformMetrics, settings=settings),
             Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),

@@ -29,7 +29,7 @@ BOUNDED = hypothesis_settings(
 
 
 def open_schema(settings: Settings, engine: Engine) -> Any:
-    app = make_outside(settings.model_copy(update={"api_per_minute": 0}), engine.connect).app
+    app = make_outside(settings.model_copy(update={"requests_per_minute": 0}), engine.connect).app
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
 

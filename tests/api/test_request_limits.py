@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from asgi_client import Client, make_outside
 from sqlalchemy import Engine
 
-from api.limits import MAX_BUCKETS, UNKNOWN, UNKNOWN_SHARE, Buckets, name_bucket
+from api.limits import MAX_BUCKETS, UNKNOWN, UNKNOWN_SHARE, Buckets, Limits, name_bucket
+from errors import TooManyRequests
 from settings import Settings
 
 FUELS = "/api/v1/fuels"
@@ -17,7 +21,7 @@ PROXY = "10.0.0.1"
 
 @pytest.fixture
 def client(engine: Engine, settings: Settings) -> Client:
-    limited = settings.model_copy(update={"api_per_minute": 3, "trusted_proxies": PROXY})
+    limited = settings.model_copy(update={"requests_per_minute": 3, "trusted_proxies": PROXY})
     return make_outside(limited, engine.connect)
 
 
@@ -63,8 +67,65 @@ def test_health_and_figures_are_not_limited(client: Client) -> None:
 
 
 def test_without_a_limit_nobody_is_refused(engine: Engine, settings: Settings) -> None:
-    client = make_outside(settings.model_copy(update={"api_per_minute": 0}), engine.connect)
+    client = make_outside(settings.model_copy(update={"requests_per_minute": 0}), engine.connect)
     assert count_answers(client, 200) == 200
+
+
+def make_scope(address: str) -> dict[str, Any]:
+    return {"type": "http", "path": "/stations.json", "client": (address, 50_000), "headers": []}
+
+
+def test_what_is_computed_is_counted_as_it_took_and_fills_again_with_time() -> None:
+    now = [0.0]
+    limits = Limits(10, (), lambda: now[0])  # half a second of CPU a minute
+
+    def compute(address: str) -> int:
+        try:
+            with limits.compute(make_scope(address)):
+                begin = time.thread_time()
+                while time.thread_time() - begin < 0.3:
+                    pass
+        except TooManyRequests as error:
+            return error.seconds
+        return 0
+
+    assert compute("203.0.113.7") == 0
+    seconds = compute("203.0.113.7")
+    assert seconds > 0
+    assert compute("203.0.113.8") == 0, "another address"
+    now[0] += seconds
+    assert compute("203.0.113.7") == 0
+
+
+def test_what_needs_next_to_nothing_is_hardly_counted() -> None:
+    limits = Limits(10, (), lambda: 0.0)
+    for _ in range(50):
+        with limits.compute(make_scope("203.0.113.7")):
+            pass
+
+
+def test_what_fails_gives_back_what_it_did_not_need() -> None:
+    limits = Limits(10, (), lambda: 0.0)
+    for _ in range(50):
+        with pytest.raises(ZeroDivisionError), limits.compute(make_scope("203.0.113.7")):
+            raise ZeroDivisionError
+
+
+def test_many_at_once_do_not_compute_more_than_their_budget() -> None:
+    """What is under way is counted before it is known how much it takes."""
+    limits = Limits(10, (), lambda: 0.0)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(limits.compute(make_scope("203.0.113.7")))
+        with pytest.raises(TooManyRequests):
+            stack.enter_context(limits.compute(make_scope("203.0.113.7")))
+
+
+def test_without_a_limit_everything_is_computed() -> None:
+    limits = Limits(0, (), lambda: 0.0)
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(limits.compute(make_scope("203.0.113.7")))
 
 
 def test_a_bucket_fills_again_bit_by_bit_and_never_over() -> None:

@@ -6,6 +6,8 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from sqlalchemy import event, update
 
 import etl
 from db import begin_writing, open_engine, prepare_database
+from errors import TooManyRequests
 from feed.generator import FeedRecipe, write_feed
 from models import FeedState, Price, Station
 from prices.figures import list_national_figures
@@ -188,6 +191,84 @@ def test_a_search_comes_back_from_its_address(search: StationSearch) -> None:
     from urllib.parse import parse_qsl
 
     assert read_search(dict(parse_qsl(write_query(search, "1.0", "fr")))) == search
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {"road": "all", "lang": "fr", "load": "of yesterday"}),
+        ({"fuel": "5"}, {"fuel": "05"}),
+        ({"zip": "13,69"}, {"zip": "69,13,69003,69"}),
+        ({"words": "rue gare"}, {"words": "  Gare, RUE gare"}),
+        ({"services": "3,12"}, {"services": "12,3,012"}),
+        ({"brands": "avia,esso"}, {"brands": "esso,avia,esso"}),
+        ({"at": "45.75,4.85", "radius": "10"}, {"at": "45.7500000001,4.85", "radius": "010"}),
+        ({"at": "45.75,0", "radius": "10"}, {"at": "45.75,-0.0", "radius": "10"}),
+        ({"open": "1773144000"}, {"open": "1773144599"}),
+    ],
+    ids=str,
+)
+def test_what_means_the_same_is_the_same_answer(country: Settings, one: dict[str, str], other: dict[str, str]) -> None:
+    assert read_search(one) == read_search(other)
+    made: list[None] = []
+
+    @contextmanager
+    def count() -> Iterator[None]:
+        made.append(None)
+        yield
+
+    first, second = answer_points(one, {}, count), answer_points(other, {}, count)
+    assert (first.body, first.headers) == (second.body, second.headers)
+    assert len(made) == 1
+
+
+def test_an_answer_that_many_ask_for_at_once_is_made_once(country: Settings) -> None:
+    made: list[None] = []
+    everyone = threading.Barrier(6)
+
+    @contextmanager
+    def count() -> Iterator[None]:
+        made.append(None)
+        yield
+
+    def ask_with_others(number: int) -> bytes:
+        everyone.wait(30)
+        return answer_points({"fuel": "5", "zip": "69,13" if number % 2 else "13,69"}, {}, count).body
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(ask_with_others, range(6)))) == 1
+    assert len(made) == 1
+
+
+def test_what_is_refused_is_not_kept(country: Settings) -> None:
+    @contextmanager
+    def refuse() -> Iterator[None]:
+        raise TooManyRequests(7)
+        yield
+
+    with pytest.raises(TooManyRequests):
+        answer_points({"fuel": "5"}, {}, refuse)
+    assert ask(fuel="5").status == 200
+    assert answer_points({"fuel": "5"}, {}, refuse).status == 200, "made since"
+
+
+def test_answers_are_kept_as_long_as_they_fit() -> None:
+    answers = LastAnswers(10, len)
+    made: list[str] = []
+
+    def find(text: str) -> str:
+        def make() -> str:
+            made.append(text)
+            return text
+
+        return answers.find(text, make)
+
+    for text in ("aaaa", "bbbb", "aaaa", "cc", "bbbb", "aaaa"):
+        assert find(text) == text
+    assert made == ["aaaa", "bbbb", "cc"]
+    assert find("x" * 11) == "x" * 11, "what fits nowhere is answered all the same"
+    assert find("aaaa") == "aaaa"
+    assert made == ["aaaa", "bbbb", "cc", "x" * 11, "aaaa"]
 
 
 def test_who_asks_for_the_same_stations_shares_one_answer_until_the_next_load(country: Settings) -> None:
