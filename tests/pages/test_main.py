@@ -95,6 +95,15 @@ def test_a_database_that_can_t_be_read_is_said_in_a_sentence(
         assert not at.main.title
 
 
+def test_a_database_that_fails_in_the_middle_of_a_page_is_said_in_a_sentence(app: Country) -> None:
+    with app.engine.begin() as connection:
+        connection.execute(text("DROP TABLE prices"))  # which no run reads before its page does
+    at = visit("station", id=str(next(iter(app.stations))))
+    assert [(box.proto.title, box.value) for box in at.main.error] == [
+        ("The prices can't be read right now", "Please try again in a minute.")
+    ]
+
+
 def test_a_database_of_a_newer_version_is_said_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine
 ) -> None:
