@@ -310,8 +310,9 @@ def _store_archive(
             id=1,
             source=source,
             is_sample=source == SAMPLE_FEED,
-            digest=archive.digest,
-            **archive.validators._asdict(),
+            # What says something else later is not to be passed over as unchanged.
+            digest="" if stored.changes_with_time else archive.digest,
+            **(Validators(None, None) if stored.changes_with_time else archive.validators)._asdict(),
             station_count=stored.stations_seen - stored.stations_rejected,
             price_count=stored.prices_seen,
             newest_report_at=connection.execute(select(func.max(Price.updated_at))).scalar(),

@@ -106,7 +106,7 @@ class Station(Base):
     services: Mapped[str] = mapped_column(Text, doc="ids of services as |1|7|, so that LIKE '%|7|%' finds one")
     left_feed_at: Mapped[datetime | None] = mapped_column(doc="when a load found it gone; none while it is in")
     fingerprint: Mapped[int | None] = mapped_column(
-        BigInteger, doc="hash of its element in the feed; none when parts of it were rejected"
+        BigInteger, doc="hash of its element in the feed; none when the next load is to read it again"
     )
 
 
@@ -152,14 +152,13 @@ class BrandState(Base):
 
 
 class StockOut(Base):
-    """A fuel that a station says it has run out of."""
+    """A fuel that a station sells and says it has run out of."""
 
     __tablename__ = "stock_outs"
 
     station_id: Mapped[int] = mapped_column(ForeignKey("stations.id", ondelete="CASCADE"), primary_key=True)
     gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
     began_at: Mapped[datetime | None] = mapped_column(doc="UTC; none when the feed's date can't be read")
-    is_permanent: Mapped[bool] = mapped_column(doc="the station gave the fuel up, rather than ran dry")
 
 
 class FuelFigure(Base):
@@ -184,7 +183,9 @@ class FeedState(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, doc="always 1")
     source: Mapped[str] = mapped_column(String(500), doc="address or path, without any password")
     is_sample: Mapped[bool] = mapped_column(doc="invented stations, under a banner that says so")
-    digest: Mapped[str] = mapped_column(String(64), doc="SHA-256 of the archive")
+    digest: Mapped[str] = mapped_column(
+        String(64), doc="SHA-256 of the archive; empty when the same one is to be read again"
+    )
     etag: Mapped[str | None] = mapped_column(String(200))
     last_modified: Mapped[str | None] = mapped_column(String(100))
     station_count: Mapped[int]

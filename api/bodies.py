@@ -35,16 +35,18 @@ def write_body(body: Body) -> Content:
 def describe_stations(connection: Connection, freshness: Freshness, query: StationQuery) -> Body:
     """Return the stations around a point: by the price of the fuel, or the nearest first where none was asked for."""
     figures = list_national_figures(connection)
+    as_of = freshness.newest_report_at or freshness.loaded_at
     nearby = list_nearby_prices(
         connection,
         None if query.fuel_id is None else figures.get(query.fuel_id),
         query.fuel_id,
+        as_of=as_of,
         latitude=query.latitude,
         longitude=query.longitude,
         radius_km=query.radius_km,
     )
     rows = nearby.rows[: query.limit]
-    prices = list_fuel_prices(connection, figures, [row.station_id for row in rows])
+    prices = list_fuel_prices(connection, figures, [row.station_id for row in rows], as_of=as_of)
     return {
         "feed": describe_feed(freshness),
         "near": _describe_point(Point(query.latitude, query.longitude)),
@@ -75,7 +77,8 @@ def describe_station(connection: Connection, freshness: Freshness, station_id: i
     Raises StationUnknown: none has that id.
     """
     station = get_station(connection, station_id)
-    prices = list_fuel_prices(connection, list_national_figures(connection), [station_id])
+    as_of = freshness.newest_report_at or freshness.loaded_at
+    prices = list_fuel_prices(connection, list_national_figures(connection), [station_id], as_of=as_of)
     return {
         "feed": describe_feed(freshness),
         "station": {
@@ -153,7 +156,9 @@ def _describe_prices(rows: Iterable[FuelRow], freshness: Freshness, fuel_id: int
             "age_hours": _count_hours(row.updated_at, newest),
             "standing": row.standing,
             "stock_out": (
-                {"since": write_instant(row.out_since), "for_good": row.is_out_for_good} if row.is_out else None
+                {"since": write_instant(row.out_since), "is_old": row.is_long_out, "for_good": False}
+                if row.is_out
+                else None
             ),
         }
         for row in rows

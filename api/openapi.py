@@ -7,6 +7,7 @@ from typing import Any
 from api.limits import UNKNOWN_SHARE
 from api.parameters import LIMIT, MAX_LIMIT, POINT_FORM, RADII_KM, RADIUS_KM
 from models import FUEL_NAMES
+from prices.nearby import LONG_STOCK_OUT
 from settings import VERSION
 from stations.details import MAX_ID
 
@@ -159,8 +160,22 @@ def _make_schemas(fuel: Schema) -> Schema:
                     "description": "null: there is no price",
                 },
                 "stock_out": {
-                    "oneOf": [{"type": "null"}, _make_object({"since": maybe_instant, "for_good": flag})],
-                    "description": "null: none is known",
+                    "oneOf": [
+                        {"type": "null"},
+                        _make_object(
+                            {
+                                "since": {**maybe_instant, "description": "null: not said"},
+                                "is_old": {
+                                    **flag,
+                                    "description": f"began more than {LONG_STOCK_OUT.days} days ago, so that the "
+                                    "station may have forgotten to say that it sells again",
+                                },
+                                "for_good": {**flag, "deprecated": True, "description": "always false"},
+                            }
+                        ),
+                    ],
+                    "description": "The station sells this fuel and has run out of it; its price, if it has one, is "
+                    "not ranked. null: none is known. A fuel that it gave up is not in the list.",
                 },
             }
         ),

@@ -13,6 +13,7 @@ from lxml import etree
 
 from bench.load import measure_load
 from bench.run import Table, print_table
+from bench.stock_outs import measure_stock_outs
 
 
 def _measure_accounts() -> Table:
@@ -50,6 +51,7 @@ GROUPS: Mapping[str, Callable[[], Table]] = {
     "load": measure_load,
     "accounts": _measure_accounts,
     "stations": _measure_stations,
+    "stock-outs": measure_stock_outs,
 }
 ON_REQUEST = ("api", "soak", "scale")
 

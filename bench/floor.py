@@ -45,7 +45,7 @@ COLUMNS = {
         "fingerprint",
     ),
     "prices": ("station_id", "gastype_id", "price", "updated_at"),
-    "stock_outs": ("station_id", "gastype_id", "began_at", "is_permanent"),
+    "stock_outs": ("station_id", "gastype_id", "began_at"),
 }
 
 
@@ -86,9 +86,8 @@ def build_rows(archive: Path) -> Rows:
                 price = int(Decimal(child.get("valeur", "")) * 1000)
                 rows.prices.append((station_id, fuel_id, price, _read_time(child.get("maj", ""))))
             elif child.tag == "rupture":
-                fuel_id = int(child.get("id", ""))
-                is_permanent = child.get("type", "") == "definitive"
-                rows.stock_outs.append((station_id, fuel_id, _read_time(child.get("debut", "")), is_permanent))
+                if child.get("type", "") == "temporaire":
+                    rows.stock_outs.append((station_id, int(child.get("id", "")), _read_time(child.get("debut", ""))))
             elif child.tag == "adresse":
                 address = (child.text or "").strip()
             elif child.tag == "ville":

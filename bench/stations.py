@@ -108,6 +108,7 @@ def _measure_reading(engine: Engine) -> Line:
                 list_national_figures(connection),
                 medians,
                 loaded_at=freshness.loaded_at,
+                as_of=freshness.newest_report_at or freshness.loaded_at,
                 now=datetime.now(UTC),
             )
         milliseconds.append(1000 * (time.perf_counter() - start))

@@ -24,6 +24,7 @@ from models import FUEL_NAMES
 
 PARIS = ZoneInfo("Europe/Paris")
 OLDEST_REPORT = "2000-01-01"  # no report can be older: the feed began in 2007
+OLDEST_STOCK_OUT = "2007-01-01"  # what begins or ends earlier (in 1970, in the year 216) has no date
 FUTURE_LEEWAY = timedelta(days=1)  # a smaller lead is a clock that runs fast
 MAX_PRICE_MILLI_EUR = 20_000
 WHOLE_DAY = 24 * 60
@@ -48,6 +49,9 @@ _TIME = re.compile("([0-9]{1,2})(?:[.:,hH]([0-9]{2})(?:[.:][0-5][0-9])?|[hH])?|(
 _STOCK_OUT_REASON = "stock-out: "
 _REPEATED = "price stands twice"
 _IS_ARCHIVE = "it is an archive of past prices, which --backfill reads, and not the feed"
+# How strong a statement each type of stock-out is; any other type, the empty one too, is the weakest.
+_STRENGTHS = {"definitive": 2, "temporaire": 1}
+_WEAKEST = 0
 _FUEL_IDS = {str(fuel_id): fuel_id for fuel_id in FUEL_NAMES}
 _FUEL_IDS_BY_NAME = {name: fuel_id for fuel_id, name in FUEL_NAMES.items()}
 _NOT_IN_FUEL_NAME = re.compile(r"[^\w .+-]")
@@ -64,11 +68,10 @@ class PriceRecord(NamedTuple):
 
 
 class StockOutRecord(NamedTuple):
-    """A fuel the station has run out of, since when (UTC text; None: not said), and whether for good."""
+    """A fuel that the station sells and has run out of, and since when (UTC text; None: not said)."""
 
     fuel_id: int
     began_at: str | None
-    is_permanent: bool
 
 
 class Rejection(NamedTuple):
@@ -98,7 +101,11 @@ class RejectedStation(NamedTuple):
 
 
 class StationRecord(NamedTuple):
-    """A station with all that the feed says of it; prices and stock-outs that can't be read are in `rejections`."""
+    """A station with all that the feed says of it; prices and stock-outs that can't be read are in `rejections`.
+
+    Fuels that it does not sell are in neither. `changes_with_time`: the same element says something else later, when
+    an end or a beginning that it names has passed.
+    """
 
     id: int
     latitude_deg: float
@@ -116,6 +123,7 @@ class StationRecord(NamedTuple):
     rejections: tuple[Rejection, ...]
     price_count: int
     names_stock_outs: bool
+    changes_with_time: bool
     fingerprint: int
 
 
@@ -131,6 +139,28 @@ class _Unreadable(Exception):
     """A value that can't be read; the text is the reason under which it is counted."""
 
 
+class _StockOut(NamedTuple):
+    """What one <rupture> says of a fuel: how strongly, since when, and whether that is over.
+
+    `changes_with_time`: it says something else once a date that it names has come.
+    """
+
+    fuel_id: int
+    strength: int
+    began_at: str | None
+    is_over: bool
+    changes_with_time: bool
+
+    @property
+    def is_of_a_sold_fuel(self) -> bool:
+        """Only a temporary one is: the others, and those of no known type, are about fuels the station gave up."""
+        return self.strength == _STRENGTHS["temporaire"]
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        return self.strength, self.began_at or ""
+
+
 def iterate_stations(
     stream: IO[bytes], fingerprints: Mapping[int, int | None], *, now: datetime
 ) -> Iterator[StationRecord | UnchangedStation | RejectedStation]:
@@ -142,7 +172,7 @@ def iterate_stations(
     Raises FeedRefused: the XML is not well-formed, has another root, a document type, or no readable station; or it
     is an archive of past prices.
     """
-    reader = _StationReader(fingerprints, latest_report=_write_instant(now + FUTURE_LEEWAY))
+    reader = _StationReader(fingerprints, now)
     watched = _WatchedStream(stream)
     events = etree.iterparse(
         watched,
@@ -206,9 +236,10 @@ class _StationReader:
 
     MAX_REMEMBERED = 20_000
 
-    def __init__(self, fingerprints: Mapping[int, int | None], latest_report: str) -> None:
+    def __init__(self, fingerprints: Mapping[int, int | None], now: datetime) -> None:
         self._fingerprints = fingerprints
-        self._latest_report = latest_report
+        self._now = _write_instant(now)
+        self._latest_report = _write_instant(now + FUTURE_LEEWAY)
         self.seen: set[int] = set()
         self._price_count = 0
         self._repeated_count = 0
@@ -253,7 +284,8 @@ class _StationReader:
         rejections: list[Rejection] = []
         children = _group_children(element)
         prices = self._read_prices(children["prix"], station_id, rejections)
-        stock_outs = self._read_stock_outs(children["rupture"], station_id, rejections)
+        statements = self._read_stock_outs(children["rupture"], station_id, rejections)
+        prices, stock_outs = _apply_stock_outs(prices, statements)
         opening_hours, has_automat = _recall(self._hours, raw, "horaires", children, _read_hours)
         return StationRecord(
             id=station_id,
@@ -272,6 +304,7 @@ class _StationReader:
             rejections=tuple(rejections),
             price_count=_count_prices(raw),
             names_stock_outs=_names_stock_outs(raw),
+            changes_with_time=any(statement.changes_with_time for statement in statements),
             fingerprint=fingerprint,
         )
 
@@ -326,25 +359,53 @@ class _StationReader:
 
     def _read_stock_outs(
         self, elements: Sequence[etree._Element], station_id: int, rejections: list[Rejection]
-    ) -> tuple[StockOutRecord, ...]:
-        """Return the stock-outs that go on; one that has an end is none now."""
-        stock_outs: dict[int, StockOutRecord] = {}
-        for stock_out in elements:
+    ) -> list[_StockOut]:
+        """Return what the readable ones say, each for itself."""
+        statements = []
+        for element in elements:
             try:
-                fuel_id = self._read_fuel(stock_out)
-                began_at = _read_instant(stock_out.get("debut")) if stock_out.get("debut") else None
-                ended_at = _read_instant(stock_out.get("fin")) if stock_out.get("fin") else None
-                if began_at is not None and began_at > self._latest_report:
-                    # Rejected rather than passed over, so that it is read again when its time has come.
-                    raise _Unreadable("begins in the future")
+                statements.append(self._read_stock_out(element))
             except _Unreadable as reason:
-                if not _is_blank(stock_out):
-                    rejections.append(Rejection(station_id, f"{_STOCK_OUT_REASON}{reason}", _find_fuel(stock_out)))
-                continue
-            if ended_at is not None:
-                continue
-            stock_outs[fuel_id] = StockOutRecord(fuel_id, began_at, stock_out.get("type") == "definitive")
-        return tuple(stock_outs.values())
+                if not _is_blank(element):
+                    rejections.append(Rejection(station_id, f"{_STOCK_OUT_REASON}{reason}", _find_fuel(element)))
+        return statements
+
+    def _read_stock_out(self, element: etree._Element) -> _StockOut:
+        fuel_id = self._read_fuel(element)
+        began_at = _read_stock_out_date(element.get("debut"))
+        ends_at = _read_stock_out_date(element.get("fin"))
+        return _StockOut(
+            fuel_id=fuel_id,
+            strength=_STRENGTHS.get(element.get("type", ""), _WEAKEST),
+            began_at=None if began_at is not None and began_at > self._now else began_at,
+            is_over=ends_at is not None and ends_at <= self._now,
+            changes_with_time=max(began_at or "", ends_at or "") > self._now,
+        )
+
+
+def _apply_stock_outs(
+    prices: tuple[PriceRecord, ...], statements: Sequence[_StockOut]
+) -> tuple[tuple[PriceRecord, ...], tuple[StockOutRecord, ...]]:
+    """Return the prices of the fuels that are sold, and those of these fuels that have run out.
+
+    What is over says nothing. Of what is left the strongest statement about a fuel counts, and among equals the one
+    that began last. A fuel that was given up nobody knows when is still sold if it has a price.
+    """
+    if not statements:
+        return prices, ()
+    reported_at = {price.fuel_id: price.updated_at for price in prices}
+    strongest: dict[int, _StockOut] = {}
+    for statement in statements:
+        if statement.is_over or (statement.began_at and reported_at.get(statement.fuel_id, "") > statement.began_at):
+            continue
+        known = strongest.get(statement.fuel_id)
+        if known is None or statement.rank > known.rank:
+            strongest[statement.fuel_id] = statement
+    given_up = {one.fuel_id for one in strongest.values() if one.began_at and not one.is_of_a_sold_fuel}
+    return (
+        tuple(price for price in prices if price.fuel_id not in given_up),
+        tuple(StockOutRecord(one.fuel_id, one.began_at) for one in strongest.values() if one.is_of_a_sold_fuel),
+    )
 
 
 def _group_children(element: etree._Element) -> Mapping[str, Sequence[etree._Element]]:
@@ -434,6 +495,13 @@ def _read_instant(text: str | None) -> str:
     if not text or not _INSTANT.fullmatch(text):
         raise _Unreadable("price date can't be read")
     return _find_utc_hour(f"{text[:10]} {text[11:13]}") + text[13:19] + ".000000"
+
+
+def _read_stock_out_date(text: str | None) -> str | None:
+    """Read when a stock-out began or ends into UTC text; None where no date is given, or one that stands for none."""
+    if not text or (text < OLDEST_STOCK_OUT and _INSTANT.fullmatch(text)):
+        return None
+    return _read_instant(text)
 
 
 @lru_cache(maxsize=50_000)

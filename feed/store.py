@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     null,
@@ -52,6 +53,7 @@ class StoreReport:
     prices_written: int = 0
     prices_rejected: int = 0
     names_stock_outs: bool = False
+    changes_with_time: bool = False  # the same feed says something else at a later load
     rejections: Counter[str] = field(default_factory=Counter)
     rejected_stations: dict[str, list[int]] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class _Storing:
         for station in batch:
             self._parsed.add(station.id)
             self._readable_prices += len(station.prices)
+            self._report.changes_with_time |= station.changes_with_time
             for rejection in station.rejections:
                 self._note(rejection)
                 if rejection.is_of_stock_out:
@@ -177,8 +180,8 @@ class _Storing:
             station.opening_hours,
             services and f"|{services}",
             None,
-            # What was rejected is to be read, and counted, again by the next load.
-            None if station.rejections else station.fingerprint,
+            # What was rejected, or says something else later, is to be read again by the next load.
+            None if station.rejections or station.changes_with_time else station.fingerprint,
         )
 
     def _find_service(self, name: str) -> int:
@@ -259,9 +262,20 @@ class _Storing:
         self._report.stations_left = len(gone)
 
     def _store_stock_outs(self) -> None:
-        """Store the stock-outs, unless the feed names none at all: the fallback says nothing of them."""
-        if not self._report.names_stock_outs:
-            return
+        """Store the stock-outs, unless the feed names none at all: the fallback says nothing of them.
+
+        Its prices do: one that was reported since ends a stock-out, whichever feed named that.
+        """
+        if self._report.names_stock_outs:
+            self._write_stock_outs()
+        is_sold_again = exists().where(
+            _PRICES.c.station_id == _STOCK_OUTS.c.station_id,
+            _PRICES.c.gastype_id == _STOCK_OUTS.c.gastype_id,
+            _PRICES.c.updated_at > _STOCK_OUTS.c.began_at,
+        )
+        self._connection.execute(delete(_STOCK_OUTS).where(is_sold_again))
+
+    def _write_stock_outs(self) -> None:
         stored = _read_rows(self._connection, _STOCK_OUTS)
         new = [(*key, *row) for key, row in self._stock_outs.items() if key not in stored]
         changed = [(*key, *row) for key, row in self._stock_outs.items() if key in stored and stored[key] != row]

@@ -79,7 +79,10 @@ st.markdown(
                 "**Implausible prices** stand far apart from all others of their fuel in the country, or are less than "
                 "half or more than twice the median: most are typing errors, so they come last and count in no figure."
             ),
-            _("**Stock-outs** are those that stations report. Such a station stands after those that can sell to you."),
+            _(
+                "**Stock-outs** are those that stations report. Such a station stands after those that can sell to "
+                "you; one that ran out more than 90 days ago, and may have forgotten to say that it sells again, last."
+            ),
             _("**Opening hours** are those that stations report. Public holidays are not in them."),
             _("**Distances** are as the crow flies."),
         )

@@ -61,6 +61,7 @@ def main() -> None:
     if freshness is None:
         return
     now = datetime.now(UTC)
+    as_of = count_ages_from(freshness, now)
     own_section = st.container()
     with open_reading() as connection:
         facts = read_facts(connection, freshness.edition)
@@ -73,22 +74,24 @@ def main() -> None:
     search = make_search(asked, choice)
     stations, favourites = read_favourites()
     with open_reading() as connection:
-        found = find_stations(connection, freshness.edition, search)
+        found = find_stations(connection, freshness.edition, search, as_of)
         own = list_price_rows(
             connection,
             facts.figures.get(search.fuel_id or 0),
             search.fuel_id,
             [favourite.station_id for favourite in favourites],
             found.median_milli_eur,
+            as_of=as_of,
         )
         shown = found.rows[: st.session_state.get("choose_rows", ROWS_AT_FIRST)]
         prices = (
-            {} if search.fuel_id else list_fuel_prices(connection, facts.figures, [row.station_id for row in shown])
+            {}
+            if search.fuel_id
+            else list_fuel_prices(connection, facts.figures, [row.station_id for row in shown], as_of=as_of)
         )
-    age_from = count_ages_from(freshness, now)
     names = {favourite.station_id: favourite.custom_name for favourite in favourites}
     with own_section:
-        show_own_stations(stations, favourites, own, age_from)
+        show_own_stations(stations, favourites, own, as_of)
     st.subheader(write_heading(asked, search), anchor=False)
     st.caption(summarize(found, search))
     chart, table = st.columns(2, gap="medium")
@@ -101,9 +104,9 @@ def main() -> None:
         if not found.rows:
             show_nothing_found(asked, search)
         elif search.fuel_id is None:
-            show_station_table(shown, prices, age_from, names)
+            show_station_table(shown, prices, as_of, names)
         else:
-            show_price_table(shown, FUEL_NAMES[search.fuel_id], age_from, names)
+            show_price_table(shown, FUEL_NAMES[search.fuel_id], as_of, names)
         if len(found.rows) > len(shown):
             st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
     open_station_links(open_station)

@@ -36,6 +36,7 @@ def main() -> None:
     freshness = get_shown_freshness()
     own = get_station_list(driver)
     now = datetime.now(UTC)
+    as_of = count_ages_from(freshness, now)
     st.title(_("My stations"), anchor=False)
     # That prices are invented, or not there yet, is said before anything; all else after what one came for.
     is_real = freshness is not None and not freshness.is_sample
@@ -53,16 +54,15 @@ def main() -> None:
             vehicle = Vehicle(profile.litres_per_100km, profile.km_per_year, profile.tank_litres)
         figures = list_national_figures(connection)
         board = make_dashboard(
-            connection, favourites, fuels, figures, get_medians(), loaded_at=freshness.loaded_at, now=now
+            connection, favourites, fuels, figures, get_medians(), loaded_at=freshness.loaded_at, as_of=as_of, now=now
         )
-    age_from = count_ages_from(freshness, now)
     show_list_note(own)
     if not favourites:
         show_nothing_kept(own)
     elif not fuels:
         show_no_fuel(own)
     else:
-        show_blocks(board.blocks, age_from)
+        show_blocks(board.blocks, as_of)
     show_gone(board.gone)
     show_load_times(freshness)
     if is_real:
@@ -70,7 +70,7 @@ def main() -> None:
     if favourites and not own.is_lasting:
         show_keep_offer()
     if any(block.rows for block in board.blocks):
-        show_worth(board, vehicle, own, age_from)
+        show_worth(board, vehicle, own, as_of)
     show_links(own)
     follow_station_links(None)
 
@@ -96,7 +96,7 @@ def show_no_fuel(own: StationList) -> None:
         st.markdown(_("Choose a fuel above to see its prices."))
 
 
-def show_blocks(blocks: Sequence[FuelBlock], age_from: datetime) -> None:
+def show_blocks(blocks: Sequence[FuelBlock], as_of: datetime) -> None:
     if any(row.to_median_milli_eur is not None for block in blocks for row in block.rows):
         st.caption(
             _(
@@ -110,7 +110,7 @@ def show_blocks(blocks: Sequence[FuelBlock], age_from: datetime) -> None:
                 name = FUEL_NAMES[block.fuel_id]
                 st.subheader(name, anchor=False)
                 if block.rows:
-                    show_own_prices(block, name, age_from)
+                    show_own_prices(block, name, as_of)
                 else:
                     st.markdown(_("None of your stations sells {fuel}.").format(fuel=name))
 
@@ -128,7 +128,7 @@ def show_gone(gone: Sequence[Favourite]) -> None:
         )
 
 
-def show_worth(board: Dashboard, vehicle: Vehicle, own: StationList, age_from: datetime) -> None:
+def show_worth(board: Dashboard, vehicle: Vehicle, own: StationList, as_of: datetime) -> None:
     show_savings(board.blocks, vehicle)
     with st.container(horizontal=True):
         show_formula(board.blocks, vehicle)
@@ -142,7 +142,7 @@ def show_worth(board: Dashboard, vehicle: Vehicle, own: StationList, age_from: d
             icon=":material/download:",
             on_click="ignore",
         )
-    show_detours(board.blocks, vehicle, age_from)
+    show_detours(board.blocks, vehicle, as_of)
 
 
 def show_links(own: StationList) -> None:

@@ -65,7 +65,7 @@ def show_search() -> None:
             show_radius_choice()
 
 
-def show_answer(place: Place, figures: dict[int, NationalFigure], age_from: datetime) -> None:
+def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetime) -> None:
     fuel_id, radius_km = get_fuel(), get_radius_km()
     fuel = FUEL_NAMES[fuel_id]
     with open_reading() as connection:
@@ -73,6 +73,7 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], age_from: date
             connection,
             figures.get(fuel_id),
             fuel_id,
+            as_of=as_of,
             latitude=place.latitude,
             longitude=place.longitude,
             radius_km=radius_km,
@@ -91,7 +92,7 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], age_from: date
     table, chart = st.columns([3, 2], gap="medium")
     with table:
         shown = st.session_state.setdefault("rows_shown", ROWS_AT_FIRST)
-        show_price_table(nearby.rows[:shown], fuel, age_from)
+        show_price_table(nearby.rows[:shown], fuel, as_of)
         if len(nearby.rows) > shown:
             st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
     with chart:

@@ -33,20 +33,21 @@ from ui.texts import _
 
 def main() -> None:
     freshness = get_shown_freshness()
+    now = datetime.now(UTC)
+    as_of = count_ages_from(freshness, now)
     with open_reading() as connection:
         figures = list_national_figures(connection)
         try:
             station = get_station(connection, read_station_id("id"))
         except StationUnknown:
             station = None
-        prices = list_station_prices(connection, station.id, figures) if station is not None else ()
+        prices = () if station is None else list_station_prices(connection, station.id, figures, as_of=as_of)
     show_way_back()
     if station is None or freshness is None:
         st.title(_("This station is not known"), anchor=False)
         st.markdown(_("The link may be wrong, or the station has never been in the national feed."))
         show_state(freshness)
         return
-    now = datetime.now(UTC)
     st.set_page_config(page_title=f"{name_station(station.address, station.town)} · Carburoam")
     st.title(escape(name_station(station.address, station.town)), anchor=False)
     st.markdown(describe_place(station))
@@ -62,7 +63,7 @@ def main() -> None:
     with facts:
         show_opening(station, now)
         show_add_form(station, read_favourites()[1], "station")
-        show_prices(prices, freshness, count_ages_from(freshness, now))
+        show_prices(prices, freshness, as_of)
         show_hours(station, now)
         show_services(station)
     with where:

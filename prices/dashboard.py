@@ -40,7 +40,6 @@ class FavouritePrice:
     updated_at: datetime | None
     rank: Rank
     out_since: datetime | None
-    is_out_for_good: bool
     is_closed: bool
     brand: str = ""
     to_dearest_milli_eur: int | None = None
@@ -77,9 +76,13 @@ def make_dashboard(
     medians: NearbyMedians,
     *,
     loaded_at: datetime,
+    as_of: datetime,
     now: datetime,
 ) -> Dashboard:
-    """Return what the favourites ask for these fuels; two queries at most, however many they are."""
+    """Return what the favourites ask for these fuels; two queries at most, however many they are.
+
+    Ages count from `as_of`; `now` is when a station is open or closed.
+    """
     by_id = {favourite.station_id: favourite for favourite in favourites}
     found = _read_prices(connection, list(by_id), fuel_ids)
     in_feed = {row.id: row for row in found if row.left_feed_at is None}
@@ -89,7 +92,7 @@ def make_dashboard(
     blocks = []
     for fuel_id in fuel_ids:
         rows = [
-            _make_row(row, by_id[row.id], figures.get(fuel_id), around.get((row.id, fuel_id)), row.id in closed)
+            _make_row(row, by_id[row.id], figures.get(fuel_id), around.get((row.id, fuel_id)), row.id in closed, as_of)
             for row in found
             if row.gastype_id == fuel_id and row.left_feed_at is None and _is_sold(row)
         ]
@@ -99,8 +102,8 @@ def make_dashboard(
 
 
 def _is_sold(row: Row[Any]) -> bool:
-    """Say whether a station sells a fuel, be it out of it just now: one that was given up is not sold."""
-    return row.price is not None or (row.is_out and not row.is_permanent)
+    """Say whether a station sells a fuel, be it out of it just now."""
+    return row.price is not None or row.is_out
 
 
 def _read_prices(connection: Connection, station_ids: list[int], fuel_ids: Sequence[int]) -> list[Row[Any]]:
@@ -129,7 +132,6 @@ def _select_prices() -> Select[*tuple[Any, ...]]:
             Price.updated_at,
             StockOut.station_id.is_not(None).label("is_out"),
             StockOut.began_at,
-            StockOut.is_permanent,
             StationBrand.brand,
         )
         .select_from(Station)
@@ -146,9 +148,14 @@ def _is_closed(row: Row[Any], now: datetime) -> bool:
 
 
 def _make_row(
-    row: Row[Any], favourite: Favourite, figure: NationalFigure | None, median: int | None, is_closed: bool
+    row: Row[Any],
+    favourite: Favourite,
+    figure: NationalFigure | None,
+    median: int | None,
+    is_closed: bool,
+    as_of: datetime,
 ) -> FavouritePrice:
-    rank = rank_price(figure, row.price, row.updated_at, is_out=row.is_out)
+    rank = rank_price(figure, row.price, row.updated_at, is_out=row.is_out, out_since=row.began_at, as_of=as_of)
     return FavouritePrice(
         station_id=row.id,
         custom_name=favourite.custom_name,
@@ -159,7 +166,6 @@ def _make_row(
         updated_at=row.updated_at,
         rank=rank,
         out_since=row.began_at,
-        is_out_for_good=bool(row.is_permanent),
         is_closed=is_closed,
         brand=row.brand or "",
         to_median_milli_eur=row.price - median if rank == "fresh" and median is not None else None,

@@ -12,25 +12,32 @@ from sqlalchemy import Connection, Select, and_, bindparam, or_, select, true
 
 from models import FUEL_NAMES, GasType, Price, Station, StockOut
 from prices.figures import NationalFigure, Standing, judge_price
+from prices.nearby import is_long_out
 
 
 @dataclass(frozen=True)
 class FuelRow:
-    """What one station says of one fuel: its price and age, how that ranks, and a stock-out."""
+    """What one station says of one fuel: its price and age, how that ranks, and a stock-out.
+
+    `is_long_out`: it began so long ago that the station may have forgotten to say that it sells again.
+    """
 
     fuel_id: int
     price_milli_eur: int | None
     updated_at: datetime | None
     standing: Standing | None
     is_out: bool
-    is_out_for_good: bool
+    is_long_out: bool
     out_since: datetime | None
 
 
 def list_fuel_prices(
-    connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int]
+    connection: Connection, figures: Mapping[int, NationalFigure], station_ids: Iterable[int], *, as_of: datetime
 ) -> dict[int, tuple[FuelRow, ...]]:
-    """Return every fuel that each of the stations sells or has run out of, the most sold fuel first."""
+    """Return every fuel that each of the stations sells or has run out of, the most sold fuel first.
+
+    Ages count from `as_of`; what ran out so long ago that it may have been forgotten comes last.
+    """
     found: dict[int, list[FuelRow]] = {station_id: [] for station_id in station_ids}
     if not found:
         return {}
@@ -44,19 +51,22 @@ def list_fuel_prices(
                 if row.price is None
                 else judge_price(figures.get(row.fuel_id), row.price, row.updated_at),
                 is_out=row.is_out,
-                is_out_for_good=bool(row.is_permanent),
+                is_long_out=is_long_out(row.began_at, as_of),
                 out_since=row.began_at,
             )
         )
     order = list(FUEL_NAMES)
-    return {id_: tuple(sorted(rows, key=lambda row: order.index(row.fuel_id))) for id_, rows in found.items()}
+    return {
+        id_: tuple(sorted(rows, key=lambda row: (row.is_long_out, order.index(row.fuel_id))))
+        for id_, rows in found.items()
+    }
 
 
 def list_station_prices(
-    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure]
+    connection: Connection, station_id: int, figures: Mapping[int, NationalFigure], *, as_of: datetime
 ) -> tuple[FuelRow, ...]:
-    """Return every fuel that a station sells or has run out of, the most sold fuel first."""
-    return list_fuel_prices(connection, figures, [station_id])[station_id]
+    """Return what `list_fuel_prices` returns, of one station."""
+    return list_fuel_prices(connection, figures, [station_id], as_of=as_of)[station_id]
 
 
 @cache
@@ -68,7 +78,6 @@ def _select_fuel_prices() -> Select[*tuple[Any, ...]]:
             Price.price,
             Price.updated_at,
             StockOut.station_id.is_not(None).label("is_out"),
-            StockOut.is_permanent,
             StockOut.began_at,
         )
         .select_from(Station)

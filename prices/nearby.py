@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from statistics import median_low
 from typing import Any, Literal
@@ -33,8 +33,11 @@ from stations.geography import Point, compute_distance_km, find_point, make_box
 # How far from the median around, in thousandths of it, the tiers end: much cheaper, cheaper, as most, dearer, much.
 TIER_BOUNDS = (-30, -10, 10, 30)
 
-Rank = Literal["fresh", "old", "implausible", "out", "unpriced"]
-RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible", "unpriced")
+# A stock-out that began longer ago than this may have been forgotten by the station.
+LONG_STOCK_OUT = timedelta(days=90)
+
+Rank = Literal["fresh", "old", "implausible", "out", "long_out", "unpriced"]
+RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible", "unpriced", "long_out")
 NO_FILTERS = StationFilters()
 
 
@@ -44,8 +47,9 @@ class PriceRow:
 
     `difference_milli_eur` is to the median of the fresh prices around, and `tier`, 0 (cheapest) to 4, says how far
     that is; None for a price that is not compared. `rank` says whether it is, and if not, why: "unpriced" is a
-    station of which no fuel was asked for, or that does not sell it. `brand` is empty when none is known. `point` is
-    None when the location that the feed gives is doubtful.
+    station of which no fuel was asked for, or that does not sell it, "long_out" one that ran out so long ago that it
+    may have forgotten to say that it sells again. `brand` is empty when none is known. `point` is None when the
+    location that the feed gives is doubtful.
     """
 
     station_id: int
@@ -77,6 +81,7 @@ def list_nearby_prices(
     figure: NationalFigure | None,
     fuel_id: int | None,
     *,
+    as_of: datetime,
     latitude: float | None = None,
     longitude: float | None = None,
     radius_km: float | None = None,
@@ -90,7 +95,8 @@ def list_nearby_prices(
     that lies around the point, are among the stations all the same, without a distance.
     With neither, those of the whole country, compared with its own median unless words of an address were given. No
     fuel: every station, unpriced and the nearest first. Stations that have run out of the fuel are among them, if they
-    may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old.
+    may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old. Ages count
+    from `as_of`.
     """
     query = _select_sellers(fuel_id, in_stock=filters.in_stock).where(*list_conditions(filters))
     around: dict[str, Any] = {}
@@ -105,11 +111,11 @@ def list_nearby_prices(
         if is_open is not None and not is_open(row.opening_hours, row.has_automat):
             continue
         if zip_prefixes or latitude is None or longitude is None or row.is_location_doubtful:
-            rows.append(_make_row(row, None, figure))
+            rows.append(_make_row(row, None, figure, as_of))
             continue
         distance_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
         if radius_km is None or distance_km <= radius_km:
-            rows.append(_make_row(row, distance_km, figure))
+            rows.append(_make_row(row, distance_km, figure, as_of))
     is_national = latitude is None and not zip_prefixes and not filters.words
     return _rank(rows, figure.median_milli_eur if is_national and figure is not None else _find_median(rows))
 
@@ -120,20 +126,37 @@ def list_price_rows(
     fuel_id: int | None,
     station_ids: Sequence[int],
     median_milli_eur: int | None,
+    *,
+    as_of: datetime,
 ) -> dict[int, PriceRow]:
     """Return those of the stations that are in the feed, by id, each with its price compared with that median."""
     if not station_ids:
         return {}
     rows = [
-        _make_row(row, None, figure)
+        _make_row(row, None, figure, as_of)
         for row in connection.execute(_select_prices(fuel_id).where(Station.id.in_(station_ids)))
     ]
     return {row.station_id: _compare(row, median_milli_eur) for row in rows}
 
 
-def rank_price(figure: NationalFigure | None, price_milli_eur: int, updated_at: datetime, *, is_out: bool) -> Rank:
+def rank_price(
+    figure: NationalFigure | None,
+    price_milli_eur: int,
+    updated_at: datetime,
+    *,
+    is_out: bool,
+    out_since: datetime | None,
+    as_of: datetime,
+) -> Rank:
     """Say how a price ranks; without a figure (nothing fresh in the whole country) every price is old."""
-    return "out" if is_out else judge_price(figure, price_milli_eur, updated_at)
+    if is_out:
+        return "long_out" if is_long_out(out_since, as_of) else "out"
+    return judge_price(figure, price_milli_eur, updated_at)
+
+
+def is_long_out(out_since: datetime | None, as_of: datetime) -> bool:
+    """Say whether a stock-out began so long ago that it may have been forgotten; one without a date did not."""
+    return out_since is not None and as_of - out_since > LONG_STOCK_OUT
 
 
 # Queries are built once, as far as they are alike: that takes longer than asking them.
@@ -181,8 +204,7 @@ def _select_sellers(fuel_id: int | None, *, in_stock: bool) -> Select[*tuple[Any
         return query.where(_sells_anything()) if in_stock else query
     if in_stock:
         return query.where(Price.price.is_not(None), StockOut.station_id.is_(None))
-    is_dry = and_(StockOut.station_id.is_not(None), StockOut.is_permanent.is_(False))
-    return query.where(or_(Price.price.is_not(None), is_dry))
+    return query.where(or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
 
 
 @cache
@@ -203,7 +225,7 @@ def _sells_anything() -> ColumnElement[bool]:
     return exists(select(literal(1)).where(Price.station_id == Station.id, ~is_out))
 
 
-def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure | None) -> PriceRow:
+def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure | None, as_of: datetime) -> PriceRow:
     return PriceRow(
         station_id=row.id,
         address=row.address,
@@ -216,7 +238,7 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         price_milli_eur=row.price,
         updated_at=row.updated_at,
         rank=(
-            rank_price(figure, row.price, row.updated_at, is_out=row.is_out)
+            rank_price(figure, row.price, row.updated_at, is_out=row.is_out, out_since=row.began_at, as_of=as_of)
             if row.is_out or row.price is not None
             else "unpriced"
         ),

@@ -42,7 +42,9 @@ def add_price(
     connection.execute(insert(Price).values(station_id=station_id, gastype_id=fuel_id, price=price, updated_at=at))
 
 
-def add_stock_out(connection: Connection, station_id: int, *, permanent: bool = False, fuel_id: int = E10) -> None:
-    began_at = NOW - timedelta(days=2)
-    values = {"station_id": station_id, "gastype_id": fuel_id, "began_at": began_at, "is_permanent": permanent}
-    connection.execute(insert(StockOut).values(values))
+def add_stock_out(
+    connection: Connection, station_id: int, *, fuel_id: int = E10, days: float = 2, now: datetime = NOW
+) -> None:
+    """Add a stock-out that began so many days ago."""
+    began_at = now - timedelta(days=days)
+    connection.execute(insert(StockOut).values(station_id=station_id, gastype_id=fuel_id, began_at=began_at))

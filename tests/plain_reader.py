@@ -36,7 +36,7 @@ class PlainStation:
     hours: str | None
     services: frozenset[str]
     prices: dict[int, tuple[int, datetime]]  # by fuel: thousandths of a euro, and when in UTC
-    stock_outs: dict[int, tuple[datetime, bool]]  # by fuel: since when in UTC, and whether for good
+    stock_outs: dict[int, datetime]  # by fuel: since when in UTC
 
 
 def read_plainly(archive: Path) -> dict[int, PlainStation]:
@@ -59,9 +59,9 @@ def read_stored(connection: Connection) -> dict[int, PlainStation]:
     prices: dict[int, dict[int, tuple[int, datetime]]] = {}
     for price in connection.execute(select(Price.__table__)):
         prices.setdefault(price.station_id, {})[price.gastype_id] = (price.price, price.updated_at)
-    stock_outs: dict[int, dict[int, tuple[datetime, bool]]] = {}
+    stock_outs: dict[int, dict[int, datetime]] = {}
     for row in connection.execute(select(StockOut.__table__)):
-        stock_outs.setdefault(row.station_id, {})[row.gastype_id] = (row.began_at, row.is_permanent)
+        stock_outs.setdefault(row.station_id, {})[row.gastype_id] = row.began_at
     names = {row.id: row.name for row in connection.execute(select(Service.__table__))}
     return {
         row.id: PlainStation(
@@ -108,6 +108,20 @@ def read_paris_time(text: str) -> datetime:
 
 def _read_station(element: Element) -> PlainStation:
     hours = element.find("horaires")
+    prices = {
+        int(price.attrib["id"]): (int(Decimal(price.attrib["valeur"]) * 1000), read_paris_time(price.attrib["maj"]))
+        for price in element.iterfind("prix")
+    }
+    going_on = [
+        (int(one.attrib["id"]), read_paris_time(one.attrib["debut"]), one.attrib["type"] == "temporaire")
+        for one in element.iterfind("rupture")
+        if not one.attrib["fin"]
+    ]
+    stock_outs = {
+        fuel_id: (began_at, is_sold)
+        for fuel_id, began_at, is_sold in going_on
+        if fuel_id not in prices or prices[fuel_id][1] <= began_at
+    }
     return PlainStation(
         id=int(element.attrib["id"]),
         latitude_deg=float(Decimal(element.attrib["latitude"]) / 100_000),
@@ -119,15 +133,8 @@ def _read_station(element: Element) -> PlainStation:
         has_automat=hours is not None and hours.attrib["automate-24-24"] == "1",
         hours=None if hours is None else _read_week(hours),
         services=frozenset(clean_plainly(service.text) for service in element.iterfind("services/service")),
-        prices={
-            int(price.attrib["id"]): (int(Decimal(price.attrib["valeur"]) * 1000), read_paris_time(price.attrib["maj"]))
-            for price in element.iterfind("prix")
-        },
-        stock_outs={
-            int(one.attrib["id"]): (read_paris_time(one.attrib["debut"]), one.attrib["type"] == "definitive")
-            for one in element.iterfind("rupture")
-            if not one.attrib["fin"]
-        },
+        prices={fuel_id: price for fuel_id, price in prices.items() if stock_outs.get(fuel_id, (None, True))[1]},
+        stock_outs={fuel_id: began_at for fuel_id, (began_at, is_sold) in stock_outs.items() if is_sold},
     )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from db import begin_writing, open_engine, prepare_database
 from errors import DatabaseNewer
-from models import FUEL_NAMES, Base, Credential, EtlRun, GasType, Price, Station, StationBrand
+from models import FUEL_NAMES, Base, Credential, EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
 from prices.figures import list_national_figures
 from settings import ROOT, Settings
 
@@ -39,6 +39,17 @@ STATION = {
     "is_motorway": False,
     "has_automat": False,
     "services": "",
+}
+FEED = {
+    "id": 1,
+    "source": "feed.zip",
+    "is_sample": False,
+    "digest": "0" * 64,
+    "etag": "e",
+    "last_modified": "m",
+    "station_count": 3,
+    "price_count": 0,
+    "loaded_at": NOW,
 }
 PRICE = {"station_id": 1, "gastype_id": 1, "price": 1739, "updated_at": NOW}
 
@@ -194,6 +205,33 @@ def test_a_migration_knows_no_way_back_and_nothing_that_may_change(path: Path) -
     assert "upgrade" in functions
     assert "downgrade" not in functions
     assert "batch_alter_table" not in path.read_text(encoding="utf-8"), "it empties what refers to the table on SQLite"
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_of_the_stock_outs_there_are_those_for_good_go_and_the_next_load_reads_their_stations_again(
+    settings: Settings,
+) -> None:
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        connection.execute(insert(FeedState).values(**FEED))
+        for id_ in (1, 2, 3):
+            connection.execute(insert(Station).values(**STATION | {"id": id_, "fingerprint": id_}))
+        for id_, permanent in ((1, "false"), (2, "true")):
+            connection.exec_driver_sql(
+                "INSERT INTO stock_outs (station_id, gastype_id, began_at, is_permanent) "
+                f"VALUES ({id_}, 5, '2023-11-23 09:00:00.000000', {permanent})"
+            )
+    prepare_database(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(select(StockOut.__table__)).all()
+        fingerprints = connection.scalars(select(Station.fingerprint).order_by(Station.id)).all()
+        state = connection.execute(select(FeedState.digest, FeedState.etag, FeedState.last_modified)).one()
+    engine.dispose()
+    assert [tuple(row) for row in rows] == [(1, 5, datetime(2023, 11, 23, 9, tzinfo=UTC))]
+    assert (fingerprints, tuple(state)) == ([None, None, 3], ("", None, None))
 
 
 def test_preparing_a_database_again_changes_nothing(engine: Engine) -> None:

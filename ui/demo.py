@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from accounts.profile import FIGURES, round_figure
@@ -14,6 +16,7 @@ from prices.savings import Vehicle
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
+from ui.freshness import count_ages_from, get_shown_freshness
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
 from ui.texts import _
@@ -107,6 +110,7 @@ def _keep_vehicle() -> None:
 
 def _take_example(own: StationList) -> None:
     fuel_id = get_tried_fuels()[0]
+    as_of = count_ages_from(get_shown_freshness(), datetime.now(UTC))
     with open_reading() as connection:
         figure = list_national_figures(connection).get(fuel_id)
         for town in EXAMPLES:
@@ -118,6 +122,7 @@ def _take_example(own: StationList) -> None:
                 connection,
                 figure,
                 fuel_id,
+                as_of=as_of,
                 latitude=place.latitude,
                 longitude=place.longitude,
                 radius_km=EXAMPLE_RADIUS_KM,

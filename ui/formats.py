@@ -81,9 +81,9 @@ def format_age(at: datetime, now: datetime) -> str:
     return _write_age(round(age.total_seconds() / 60), _get_locale())
 
 
-def format_day(at: datetime) -> str:
-    """Write the day of an instant in Paris: "23 novembre 2023"."""
-    return _write_first(format_date(at.astimezone(PARIS).date(), "long", locale=_get_locale()))
+def format_day(at: datetime, language: str | None = None) -> str:
+    """Write the day of an instant in Paris: "23 novembre 2023", in the language of this session or the one named."""
+    return _write_first(format_date(at.astimezone(PARIS).date(), "long", locale=language or _get_locale()))
 
 
 def format_instant(at: datetime) -> str:

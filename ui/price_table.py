@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from textwrap import wrap
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -13,10 +14,13 @@ from prices.dashboard import AGING, FavouritePrice, FuelBlock
 from prices.fuels import FuelRow
 from prices.nearby import PriceRow
 from stations.geography import Point
+from translations import N_, load_catalogue
 from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
 from ui.station_links import make_station_link
 from ui.tables import show_table
 from ui.texts import _, get_language
+
+LINE_LENGTH = 20  # of what is said under the mouse: near the rim of a map the rest of a line is cut off
 
 
 def show_price_table(
@@ -88,7 +92,7 @@ def _write_price(row: PriceRow) -> str:
 
 
 def _write_prices(rows: Sequence[FuelRow]) -> str:
-    """Write what a station sells now; what it has run out of, or gave up, has no price to go by."""
+    """Write what a station sells now; what it has run out of has no price to go by."""
     sold = [row for row in rows if row.price_milli_eur is not None and not row.is_out]
     lines = []
     for row in sold:
@@ -177,6 +181,25 @@ def write_note(row: PriceRow | FavouritePrice) -> str:
         return _("old price")
     if row.rank == "implausible":
         return _("implausible price")
-    if row.rank == "out" and row.out_since is not None:
-        return _("out of stock since {day}").format(day=format_day(row.out_since))
-    return _("out of stock") if row.rank == "out" else ""
+    if row.rank in ("out", "long_out"):
+        return write_stock_out(row.out_since, is_long=row.rank == "long_out")
+    return ""
+
+
+def write_stock_out(since: datetime | None, *, is_long: bool, language: str | None = None) -> str:
+    """Say that a fuel has run out; of what may have been forgotten since, that this was reported.
+
+    In the language of this session or, outside of any, in the one named.
+    """
+    translate = load_catalogue(language or get_language()).gettext
+    if since is None:
+        return translate(N_("out of stock"))
+    text = N_("reported out of stock since {day}") if is_long else N_("out of stock since {day}")
+    return translate(text).format(day=format_day(since, language))
+
+
+def list_stock_out_lines(row: PriceRow, language: str | None = None) -> list[str]:
+    """Return what is said of a stock-out under the mouse, in lines that a map has room for; none when there is none."""
+    if row.rank not in ("out", "long_out"):
+        return []
+    return wrap(write_stock_out(row.out_since, is_long=row.rank == "long_out", language=language), LINE_LENGTH)

@@ -38,13 +38,14 @@ def show_asked_station(
     """Draw the dialog of the station that the address says is open."""
     if SHOWN_KEY not in st.query_params:
         return
+    as_of = count_ages_from(freshness, datetime.now(UTC))
     with open_reading() as connection:
         try:
             station = get_station(connection, read_station_id(SHOWN_KEY))
         except StationUnknown:
             st.dialog(_("This station is not known"), on_dismiss=close_station)(_show_unknown)()
             return
-        prices = list_station_prices(connection, station.id, figures)
+        prices = list_station_prices(connection, station.id, figures, as_of=as_of)
     title = escape(name_station(station.address, station.town))
     st.dialog(title, width="medium", on_dismiss=close_station)(_show_station)(station, prices, freshness, favourites)
 

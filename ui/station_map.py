@@ -18,7 +18,7 @@ from pydeck.bindings.json_tools import default_serialize
 from prices.nearby import PriceRow
 from stations.geography import Point
 from ui.formats import CACHED, format_difference, format_price
-from ui.price_table import name_station
+from ui.price_table import LINE_LENGTH, list_stock_out_lines, name_station
 from ui.texts import N_, _
 
 RGB = tuple[int, int, int]
@@ -178,6 +178,7 @@ def _make_record(row: PriceRow, point: Point) -> dict[str, Any]:
     lines = []
     if row.price_milli_eur is not None:
         lines.append(format_price(row.price_milli_eur))
+    lines += list_stock_out_lines(row)
     if row.difference_milli_eur is not None:
         lines.append(format_difference(row.difference_milli_eur))
     name = name_station(row.address, row.town)
@@ -193,7 +194,7 @@ def _make_record(row: PriceRow, point: Point) -> dict[str, Any]:
 
 @lru_cache(maxsize=CACHED)
 def _wrap(text: str) -> list[str]:
-    return wrap(text, 20, break_long_words=False, break_on_hyphens=False)
+    return wrap(text, LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _find_zoom(radius_km: float, latitude: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from textwrap import wrap
 from typing import Any
 
@@ -17,14 +18,15 @@ from prices.freshness import get_freshness
 from prices.nearby import PriceRow
 from translations import LANGUAGES
 from ui.formats import format_price
+from ui.freshness import count_ages_from
+from ui.price_table import LINE_LENGTH, list_stock_out_lines
 from ui.reading import open_reading
 from ui.station_map import TIER_COLORS, UNRANKED_COLOR
-from ui.station_search import LastAnswers, StationSearch, find_stations, read_search, write_query
+from ui.station_search import LastAnswers, StationSearch, find_hour, find_stations, read_search, write_query
 
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
 MAX_BYTES = 32_000_000  # of points that are kept: those of the whole country are some 2 MB
-LINE_LENGTH = 20  # of a label: near the rim of the map the rest of a line is cut off
 
 
 @st.cache_resource(show_spinner=False)
@@ -63,19 +65,22 @@ def answer_points(
     with open_reading() as connection:
         freshness = get_freshness(connection)
         edition = "" if freshness is None else freshness.edition
-        key = write_query(search, edition, language)
+        as_of = find_hour(count_ages_from(freshness, datetime.now(UTC)))
+        key = f"{as_of} {write_query(search, edition, language)}"
 
         def make() -> Content:
             with computing():
-                return _write_points(connection, edition, search, language)
+                return _write_points(connection, edition, search, language, as_of)
 
-        return answer_content(key, headers, KEEP_SECONDS, lambda: get_points().find((edition, search, language), make))
+        kept = (edition, as_of, search, language)
+        return answer_content(key, headers, KEEP_SECONDS, lambda: get_points().find(kept, make))
 
 
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
     """Return what is said of a station under the mouse: the price first, in short lines."""
     price, name = row.price_milli_eur, own_name or row.address or row.town
     lines = [] if price is None else [format_price(price, language)]
+    lines += list_stock_out_lines(row, language)
     for text in ("" if own_name else row.brand, name, "" if row.town in name else row.town):
         lines += [text] if len(text) <= LINE_LENGTH else wrap(text, LINE_LENGTH, break_on_hyphens=False)
     # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
@@ -96,8 +101,10 @@ def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> l
     ]
 
 
-def _write_points(connection: Connection, edition: str, search: StationSearch, language: str) -> Content:
-    rows = find_stations(connection, edition, search).rows if edition else ()
+def _write_points(
+    connection: Connection, edition: str, search: StationSearch, language: str, as_of: datetime
+) -> Content:
+    rows = find_stations(connection, edition, search, as_of).rows if edition else ()
     # The cheapest last: they are drawn over the others.
     points = make_points(reversed(rows), lambda row: make_label(row, language=language))
     return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())

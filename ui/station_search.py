@@ -139,10 +139,13 @@ def read_facts(connection: Connection, edition: str) -> Facts:
     return get_facts().find(edition, read)
 
 
-def find_stations(connection: Connection, edition: str, search: StationSearch) -> NearbyPrices:
-    """Return the stations that meet the search, in the order of their list; `edition` is that of the Freshness."""
-    answers = get_answers() if search.is_national else get_small_answers()
-    return answers.find((edition, search), lambda: _list_stations(connection, edition, search))
+def find_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
+    """Return the stations that meet the search, in the order of their list; `edition` is that of the Freshness.
+
+    Ages count from the full hour before `as_of`: they are of weeks, and an answer is kept.
+    """
+    answers, hour = get_answers() if search.is_national else get_small_answers(), find_hour(as_of)
+    return answers.find((edition, hour, search), lambda: _list_stations(connection, edition, search, hour))
 
 
 def find_asked_places(connection: Connection, edition: str, query: str) -> tuple[Place, ...]:
@@ -166,6 +169,11 @@ def find_slot(now: datetime) -> datetime:
     """Return the moment at which "open now" is judged: the last full ten minutes."""
     seconds = int(now.timestamp())
     return datetime.fromtimestamp(seconds - seconds % int(SLOT.total_seconds()), UTC)
+
+
+def find_hour(as_of: datetime) -> datetime:
+    """Return the last full hour, from which ages count in answers that are kept."""
+    return as_of.replace(minute=0, second=0, microsecond=0)
 
 
 def write_query(search: StationSearch, edition: str, language: str) -> str:
@@ -232,13 +240,14 @@ def read_search(query: Mapping[str, str]) -> StationSearch:
     )
 
 
-def _list_stations(connection: Connection, edition: str, search: StationSearch) -> NearbyPrices:
+def _list_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
     figures = read_facts(connection, edition).figures
     latitude, longitude = search.point or (None, None)
     return list_nearby_prices(
         connection,
         None if search.fuel_id is None else figures.get(search.fuel_id),
         search.fuel_id,
+        as_of=as_of,
         latitude=latitude,
         longitude=longitude,
         radius_km=search.radius_km,

@@ -16,13 +16,13 @@ from ui.formats import (
     escape,
     format_age,
     format_clock,
-    format_day,
     format_hour,
     format_instant,
     format_price,
     get_weekday,
     list_weekdays,
 )
+from ui.price_table import write_stock_out
 from ui.service_names import name_service
 from ui.tables import show_table
 from ui.texts import _
@@ -120,21 +120,12 @@ def _write_price(row: FuelRow) -> str:
 
 def _write_report(row: FuelRow, age_from: datetime) -> str:
     parts = [format_age(row.updated_at, age_from)] if row.updated_at is not None else []
-    notes = [_write_stock_out(row)] if row.is_out else []
+    notes = [write_stock_out(row.out_since, is_long=row.is_long_out)] if row.is_out else []
     if row.standing == "old":
         notes.append(_("old price"))
     if row.standing == "implausible":
         notes.append(_("implausible price"))
     return "  \n".join([*parts, *(f":orange-badge[{note}]" for note in notes)])
-
-
-def _write_stock_out(row: FuelRow) -> str:
-    if row.out_since is None:
-        return _("no longer sold") if row.is_out_for_good else _("out of stock")
-    day = format_day(row.out_since)
-    if row.is_out_for_good:
-        return _("no longer sold since {day}").format(day=day)
-    return _("out of stock since {day}, temporarily").format(day=day)
 
 
 def show_hours(station: StationDetails, now: datetime) -> None:

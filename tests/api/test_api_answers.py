@@ -52,7 +52,7 @@ def client(engine: Engine, settings: Settings) -> Iterator[Client]:
         add_price(connection, 3, 1500, days=40)
         add_price(connection, 1, 1600, GAZOLE, days=0)
         add_stock_out(connection, 4)
-        add_stock_out(connection, 1, permanent=True, fuel_id=E85)
+        add_stock_out(connection, 1, fuel_id=E85, days=91)
         connection.execute(insert(StationBrand).values(station_id=1, brand="Total", brand_key="total", name="Relais"))
         store_figures(connection)
         note_load(connection)
@@ -90,7 +90,7 @@ def test_the_cheapest_comes_first_and_what_cannot_be_compared_last(client: Clien
             "stock_out": None,
         }
     ]
-    assert dry["prices"][0]["stock_out"] == {"since": "2026-03-08T12:00:00Z", "for_good": False}
+    assert dry["prices"][0]["stock_out"] == {"since": "2026-03-08T12:00:00Z", "is_old": False, "for_good": False}
     assert (old["prices"][0]["standing"], old["prices"][0]["age_hours"]) == ("old", 960)
 
 
@@ -122,7 +122,7 @@ def test_one_station_has_all_that_is_known_of_it(client: Client, engine: Engine)
     hours = station["opening_hours"]
     assert hours[0] == [{"opens": "07:00", "closes": "19:30"}]
     assert (hours[1], hours[3], hours[6]) == ([], None, [{"opens": "00:00", "closes": "24:00"}])
-    assert {price["fuel"]: price["stock_out"] for price in station["prices"]}["E85"]["for_good"] is True
+    assert {price["fuel"]: price["stock_out"] for price in station["prices"]}["E85"]["is_old"] is True
     with begin_writing(engine) as connection:
         connection.execute(update(Station).where(Station.id == 5).values(left_feed_at=NOW))
     assert client.get("/api/v1/stations/5").json["station"]["left_feed_at"] == "2026-03-10T12:00:00Z"

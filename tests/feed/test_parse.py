@@ -514,22 +514,114 @@ def write_rupture(fuel: str = "5", debut: str = "2026-03-01 16:16:02", fin: str 
     return f'<rupture nom="E10" id="{fuel}" debut="{debut}" fin="{fin}" type="{kind}"/>'
 
 
-def test_a_stock_out_says_since_when_and_whether_for_good() -> None:
-    station = read_one(write_rupture() + write_rupture("6", debut="2025-07-01 08:00:00", kind="definitive"))
-    assert station.stock_outs == (
-        StockOutRecord(5, "2026-03-01 15:16:02.000000", False),
-        StockOutRecord(6, "2025-07-01 06:00:00.000000", True),
-    )
+BEGAN = StockOutRecord(5, "2026-03-01 15:16:02.000000")
+
+
+def test_a_stock_out_says_since_when() -> None:
+    station = read_one(write_rupture())
+    assert station.stock_outs == (BEGAN,)
     assert station.names_stock_outs
+    assert not station.changes_with_time
+
+
+@pytest.mark.parametrize("kind", ["definitive", "", "provisoire", "TEMPORAIRE"])
+def test_a_fuel_that_did_not_run_out_for_a_time_is_not_sold(kind: str) -> None:
+    station = read_one(write_rupture(kind=kind) + write_prix("5", maj="2026-03-01 16:16:01") + write_prix("6"))
+    assert (station.stock_outs, station.names_stock_outs, station.rejections) == ((), True, ())
+    assert [price.fuel_id for price in station.prices] == [6], "nor is it offered at a price from before"
+    assert station.price_count == 2
+
+
+@pytest.mark.parametrize("kind", ["definitive", ""])
+@pytest.mark.parametrize("debut", ["", "1970-01-01 00:59:59", "2099-01-01 00:00:00"])
+def test_a_fuel_given_up_nobody_knows_when_is_sold_if_it_has_a_price(kind: str, debut: str) -> None:
+    station = read_one(write_rupture(kind=kind, debut=debut) + write_prix("5"))
+    assert (station.stock_outs, [price.fuel_id for price in station.prices]) == ((), [5])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("kinds", "stock_outs"),
+    [
+        (("definitive", "temporaire"), ()),
+        (("", "temporaire"), (BEGAN,)),
+        (("provisoire", "temporaire"), (BEGAN,)),
+        (("", "definitive", "temporaire"), ()),
+    ],
+)
+def test_of_several_stock_outs_of_a_fuel_the_strongest_counts(
+    kinds: tuple[str, ...], stock_outs: tuple[StockOutRecord, ...], order: int
+) -> None:
+    ruptures = [write_rupture(kind=kind) for kind in kinds][::order]
+    assert read_one("".join(ruptures)).stock_outs == stock_outs
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "other",
+    [
+        write_rupture(debut="2026-02-01 08:00:00"),
+        write_rupture(debut=""),
+        write_rupture(debut="2026-03-05 08:00:00", fin="2026-03-06 08:00:00"),
+        write_rupture(kind="definitive", fin="2026-03-02 08:00:00"),
+        write_rupture(kind="definitive", debut="2026-02-01 08:00:00") + write_prix("5", maj="2026-02-02 08:00:00"),
+    ],
+    ids=["began before", "without a date", "over", "stronger but over", "stronger but sold since"],
+)
+def test_a_stock_out_is_as_of_the_last_that_began_and_goes_on(other: str, order: int) -> None:
+    assert read_one("".join([write_rupture(), other][::order])).stock_outs == (BEGAN,)
+
+
+@pytest.mark.parametrize("kind", ["temporaire", "definitive", ""])
+def test_a_price_reported_since_ends_a_stock_out(kind: str) -> None:
+    station = read_one(write_rupture(kind=kind) + write_prix("5", maj="2026-03-01 16:16:03"))
+    assert (station.stock_outs, [price.fuel_id for price in station.prices]) == ((), [5])
+
+
+@pytest.mark.parametrize("debut", ["2026-03-01 16:16:02", ""])
+def test_a_price_not_reported_since_stays_beside_the_stock_out(debut: str) -> None:
+    station = read_one(write_rupture(debut=debut) + write_prix("5", maj="2026-03-01 16:16:02"))
+    assert [stock_out.fuel_id for stock_out in station.stock_outs] == [5]
+    assert [price.fuel_id for price in station.prices] == [5]
+
+
+def test_a_price_of_another_fuel_ends_no_stock_out() -> None:
+    assert read_one(write_rupture() + write_prix("6", maj="2026-03-09 08:00:00")).stock_outs == (BEGAN,)
+
+
+@pytest.mark.parametrize("fin", ["", "1970-01-01 00:59:59", "0000-00-00 00:00:00", "2026-03-12 08:00:00"])
+def test_a_stock_out_whose_end_has_not_come_goes_on(fin: str) -> None:
+    station = read_one(write_rupture(fin=fin))
+    assert station.stock_outs == (BEGAN,)
+    assert station.changes_with_time is (fin == "2026-03-12 08:00:00")
 
 
 def test_a_stock_out_that_has_ended_is_none_but_names_stock_outs() -> None:
     station = read_one(write_rupture(fin="2026-03-02 08:00:00"))
     assert (station.stock_outs, station.names_stock_outs, station.rejections) == ((), True, ())
+    assert not station.changes_with_time
 
 
-def test_a_stock_out_without_a_beginning_is_one() -> None:
-    assert read_one(write_rupture(debut="")).stock_outs == (StockOutRecord(5, None, False),)
+@pytest.mark.parametrize(
+    "debut",
+    [
+        "",
+        "1970-01-01 00:59:59",
+        "0216-03-02 00:00:00",
+        "0000-00-00 00:00:00",
+        "2006-12-31 23:59:59",
+        "2026-03-12 08:00:00",
+        "2099-01-01 00:00:00",
+    ],
+)
+def test_a_stock_out_without_a_date_that_can_be_is_one_all_the_same(debut: str) -> None:
+    station = read_one(write_rupture(debut=debut))
+    assert (station.stock_outs, station.rejections) == ((StockOutRecord(5, None),), ())
+    assert station.changes_with_time is (debut > "2026-03-12")
+
+
+def test_a_stock_out_may_have_begun_when_the_feed_did() -> None:
+    assert read_one(write_rupture(debut="2007-01-01 00:00:00")).stock_outs[0].began_at == "2006-12-31 23:00:00.000000"
 
 
 @pytest.mark.parametrize(
@@ -538,8 +630,6 @@ def test_a_stock_out_without_a_beginning_is_one() -> None:
         (write_rupture("9"), "stock-out: fuel 9 (E10) is not known"),
         (write_rupture(debut="hier"), "stock-out: price date can't be read"),
         (write_rupture(fin="demain"), "stock-out: price date can't be read"),
-        # Rejected, so that the station is read again at the next load although its element may be the same.
-        (write_rupture(debut="2026-03-12 08:00:00"), "stock-out: begins in the future"),
     ],
 )
 def test_a_stock_out_that_cant_be_read_is_rejected_alone(rupture: str, reason: str) -> None:

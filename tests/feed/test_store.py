@@ -468,9 +468,7 @@ def test_a_town_key_fits_its_column(load: Load, write_feed: Callable[..., Path],
 # Stock-outs
 
 
-def test_stock_outs_are_stored_with_since_when_and_whether_for_good(
-    load: Load, write_feed: Callable[..., Path], engine: Engine
-) -> None:
+def test_stock_outs_are_stored_with_since_when(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
     load(
         write_feed(
             write_pdv(1, write_prix(1), write_rupture(5), write_rupture(6, "2025-07-01 08:00:00", kind="definitive")),
@@ -481,18 +479,53 @@ def test_stock_outs_are_stored_with_since_when_and_whether_for_good(
     with engine.connect() as connection:
         rows = {tuple(row) for row in connection.execute(select(StockOut.__table__))}
     assert rows == {
-        (1, 5, datetime(2026, 3, 1, 15, 16, 2, tzinfo=UTC), False),
-        (1, 6, datetime(2025, 7, 1, 6, 0, tzinfo=UTC), True),
-        (3, 1, None, False),
+        (1, 5, datetime(2026, 3, 1, 15, 16, 2, tzinfo=UTC)),
+        (3, 1, None),
     }
     assert read_state(engine).stock_outs_at == NOW
 
 
 def test_a_stock_out_that_changed_is_written(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
     load(write_feed(write_pdv(1, write_prix(1), write_rupture(5))))
-    load(write_feed(write_pdv(1, write_prix(1), write_rupture(5, kind="definitive"))))
+    load(write_feed(write_pdv(1, write_prix(1), write_rupture(5, "2026-03-02 16:16:02"))))
     with engine.connect() as connection:
-        assert connection.scalars(select(StockOut.is_permanent)).all() == [True]
+        assert connection.scalars(select(StockOut.began_at)).all() == [datetime(2026, 3, 2, 15, 16, 2, tzinfo=UTC)]
+
+
+def test_a_fuel_that_is_given_up_is_sold_no_longer(load: Load, write_feed: Callable[..., Path], engine: Engine) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5, maj="2026-03-01 08:00:00"), write_rupture(6))))
+    given_up = (write_rupture(5, kind="definitive"), write_rupture(6, kind="definitive"))
+    load(write_feed(write_pdv(1, write_prix(1), write_prix(5, maj="2026-03-01 08:00:00"), *given_up)))
+    assert list_prices(engine) == {(1, 1, 1739)}
+    assert list_stock_outs(engine) == set()
+
+
+def test_a_price_in_a_feed_that_names_no_stock_outs_ends_one_that_began_before(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_rupture(1)), write_pdv(2, write_rupture(1)), write_pdv(3, write_rupture(1))))
+    load(
+        write_feed(
+            write_pdv(1, write_prix(1, maj="2026-03-01 16:16:03")),
+            write_pdv(2, write_prix(1, maj="2026-03-01 16:16:02")),
+            write_pdv(3, write_prix(5, maj="2026-03-09 08:00:00")),
+        )
+    )
+    assert list_stock_outs(engine) == {(2, 1), (3, 1)}
+
+
+@pytest.mark.parametrize("pack", [lambda feed: feed, pack_again])
+def test_a_stock_out_whose_end_has_come_goes_although_the_feed_is_the_same(
+    load: Load, write_feed: Callable[..., Path], engine: Engine, pack: Callable[[Path], Path]
+) -> None:
+    feed = write_feed(write_pdv(1, write_rupture(5, fin="2026-03-12 08:00:00")), write_pdv(2, write_rupture(1)))
+    load(feed)
+    assert list_stock_outs(engine) == {(1, 5), (2, 1)}
+    load(pack(feed), NOW + SIX_HOURS)
+    assert list_stock_outs(engine) == {(1, 5), (2, 1)}
+    load(pack(feed), NOW + timedelta(days=2))
+    assert list_stock_outs(engine) == {(2, 1)}
+    assert load(pack(feed), NOW + timedelta(days=3)).status == "unchanged"
 
 
 def test_generated_stock_outs_are_stored_as_they_stand(load: Load, make_feed: MakeFeed, engine: Engine) -> None:
@@ -560,14 +593,14 @@ def test_a_stock_out_that_cant_be_read_leaves_the_known_one(
     assert list_prices(engine) == {(1, 1, 1739)}, "its prices could be read, and one has vanished"
 
 
-def test_a_stock_out_that_begins_later_is_stored_when_its_time_has_come(
+def test_a_stock_out_that_begins_later_gets_its_date_when_its_time_has_come(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    coming = write_pdv(1, write_rupture(5, debut="2026-03-14 08:00:00"))
-    load(write_feed(coming, write_pdv(2, write_prix(5), write_rupture(1))))
-    assert list_stock_outs(engine) == {(2, 1)}
-    load(write_feed(coming, write_pdv(2, write_prix(5), write_rupture(1)), write_pdv(3)), NOW + timedelta(days=5))
-    assert list_stock_outs(engine) == {(1, 5), (2, 1)}
+    feed = write_feed(write_pdv(1, write_prix(1), write_rupture(5, debut="2026-03-14 08:00:00")))
+    for now, began_at in ((NOW, None), (NOW + timedelta(days=5), datetime(2026, 3, 14, 7, tzinfo=UTC))):
+        load(feed, now)
+        with engine.connect() as connection:
+            assert connection.scalars(select(StockOut.began_at)).all() == [began_at]
 
 
 def test_a_price_reported_ahead_of_time_is_stored_when_its_time_has_come(

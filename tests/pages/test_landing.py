@@ -339,9 +339,7 @@ def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> N
             )
         for station_id, began_at in ((out, datetime(2026, 3, 1, 12, tzinfo=UTC)), (empty, None)):
             connection.execute(
-                StockOut.__table__.insert().values(
-                    station_id=station_id, gastype_id=5, began_at=began_at, is_permanent=False
-                )
+                StockOut.__table__.insert().values(station_id=station_id, gastype_id=5, began_at=began_at)
             )
         connection.execute(
             update(FuelFigure)

@@ -226,32 +226,29 @@ def test_a_station_without_anything_says_so_of_each_part(app: Country) -> None:
     assert any("on a road" in text for text in texts)
 
 
-def test_stock_outs_say_since_when_and_whether_for_good(app: Country) -> None:
+def test_stock_outs_say_since_when_and_those_that_may_be_forgotten_come_last(app: Country) -> None:
     now = datetime.now(UTC)
-    began_at = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)  # in Paris the day after
+    began_at = (now - timedelta(days=80)).replace(hour=23, minute=30)  # in Paris the day after
+    day = began_at.date() + timedelta(days=1)
     set_up(
         app,
         prices=({"gastype_id": 1, "price": 1790, "updated_at": now - timedelta(hours=3)},),
         outs=(
-            {"gastype_id": 1, "began_at": began_at, "is_permanent": False},
-            {"gastype_id": 2, "began_at": began_at, "is_permanent": True},
-            {"gastype_id": 3, "began_at": None, "is_permanent": False},
-            {"gastype_id": 4, "began_at": None, "is_permanent": True},
+            {"gastype_id": 1, "began_at": began_at},
+            {"gastype_id": 5, "began_at": datetime(2023, 3, 2, tzinfo=UTC)},
+            {"gastype_id": 3, "began_at": None},
         ),
     )
     at = open_station()
     assert list_rows(at) == [
-        ("Gazole", "€1.790", "3\u00a0hours\u00a0ago\nout of stock since 2 March 2026, temporarily"),
-        ("SP95", "–", "no longer sold since 2 March 2026"),
+        ("Gazole", "€1.790", f"3\u00a0hours\u00a0ago\nout of stock since {day:%-d %B %Y}"),
         ("E85", "–", "out of stock"),
-        ("GPLc", "–", "no longer sold"),
+        ("E10", "–", "reported out of stock since 2 March 2023"),
     ]
     assert at.main.table[0].value["Price"][0] == ":gray[€1.790]"  # nobody can buy it
-    assert [report.split("\n")[-1] for _, _, report in list_rows(open_station(lang="FR"))] == [
-        "rupture temporaire depuis le 2 mars 2026",
-        "n'est plus vendu depuis le 2 mars 2026",
+    assert [report.split("\n")[-1] for _, _, report in list_rows(open_station(lang="FR"))][1:] == [
         "rupture",
-        "n'est plus vendu",
+        "signalé en rupture depuis le 2 mars 2023",
     ]
 
 
@@ -382,7 +379,7 @@ def test_a_station_s_page_speaks_one_language(app: Country, language: str) -> No
         opening_hours="06:00-22:00|08:00-12:00|||?|00:00-24:00|",
         services=f"|{every}|",
         prices=({"gastype_id": 1, "price": 1790, "updated_at": now - timedelta(days=300)},),
-        outs=({"gastype_id": 2, "began_at": now, "is_permanent": True},),
+        outs=({"gastype_id": 2, "began_at": now},),
     )
     for query in ({}, {"id": "1"}):
         texts = list_texts(open_station(lang=language.upper(), **query))

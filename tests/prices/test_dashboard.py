@@ -25,7 +25,7 @@ MORNINGS = "|".join(["06:00-12:00"] * 7)  # closed at NOW, which is 13:00 in Par
 
 def make(connection: Connection, ids: Sequence[int], fuels: Sequence[int] = (E10,), **names: str) -> Dashboard:
     favourites = [Favourite(id_, names.get(f"name{id_}", f"Mine {id_}"), place) for place, id_ in enumerate(ids, 1)]
-    return make_dashboard(connection, favourites, fuels, FIGURES, NearbyMedians(), loaded_at=NOW, now=NOW)
+    return make_dashboard(connection, favourites, fuels, FIGURES, NearbyMedians(), loaded_at=NOW, as_of=NOW, now=NOW)
 
 
 def list_rows(board: Dashboard, block: int = 0) -> list[tuple[int, str, int | None]]:
@@ -105,7 +105,6 @@ def test_each_fuel_is_a_block_of_its_own_also_one_that_nobody_sells(engine: Engi
         add(connection, 2, 1810)
         add_price(connection, 2, 1660, GAZOLE)
         add_price(connection, 1, 700, E85)
-        add_stock_out(connection, 1, fuel_id=GAZOLE, permanent=True)  # given up: not sold
         board = make(connection, (1, 2), (GAZOLE, E10, 4, E85))
     assert [block.fuel_id for block in board.blocks] == [GAZOLE, E10, 4, E85]
     assert list_rows(board, 0) == [(2, "fresh", 1660)]
@@ -113,6 +112,17 @@ def test_each_fuel_is_a_block_of_its_own_also_one_that_nobody_sells(engine: Engi
     assert list_rows(board, 2) == []
     assert list_rows(board, 3) == [(1, "old", 700)]  # nothing in the country to judge it by
     assert board.blocks[0].rows[0].to_dearest_milli_eur is None  # never compared with another fuel
+
+
+def test_a_stock_out_that_may_be_forgotten_comes_after_all_others(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        add(connection, 1, 1500)
+        add_stock_out(connection, 1, days=91)
+        add(connection, 2, 1900)
+        add_stock_out(connection, 2, days=89)
+        add(connection, 3, 17)
+        board = make(connection, (1, 2, 3))
+    assert list_rows(board) == [(2, "out", 1900), (3, "implausible", 17), (1, "long_out", 1500)]
 
 
 def test_a_station_that_left_the_feed_is_named_and_no_longer_ranked(engine: Engine) -> None:
@@ -159,7 +169,9 @@ def test_two_queries_at_most_however_many_stations(engine: Engine) -> None:
         connection.begin()
         event.listen(engine, "before_cursor_execute", count)
         for expected in (2, 1):  # the medians of a load are worked out once
-            board = make_dashboard(connection, favourites, (E10, GAZOLE), FIGURES, medians, loaded_at=NOW, now=NOW)
+            board = make_dashboard(
+                connection, favourites, (E10, GAZOLE), FIGURES, medians, loaded_at=NOW, as_of=NOW, now=NOW
+            )
             assert len(asked) == expected
             asked.clear()
     assert [len(block.rows) for block in board.blocks] == [50, 50]

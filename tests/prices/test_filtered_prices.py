@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from known_stations import CENTRE, E10, GAZOLE, add_price, add_station, add_stock_out
+from known_stations import CENTRE, E10, GAZOLE, NOW, add_price, add_station, add_stock_out
 from sqlalchemy import Connection, Engine, insert, update
 from test_nearby import FIGURE, list_ids
 
@@ -31,7 +31,7 @@ def add_selling(connection: Connection, station_id: int, price: int = 1800, **va
 
 
 def list_filtered(connection: Connection, *, fuel_id: int | None = E10, **filters: Any) -> list[int]:
-    return list_ids(list_nearby_prices(connection, FIGURE, fuel_id, filters=StationFilters(**filters)))
+    return list_ids(list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, filters=StationFilters(**filters)))
 
 
 def test_roads_and_motorways_are_told_apart(engine: Engine) -> None:
@@ -140,11 +140,11 @@ def test_without_a_place_prices_are_compared_with_the_median_of_the_country(engi
     with begin_writing(engine) as connection:
         add_selling(connection, 1, 1700, address="Rue A")
         add_selling(connection, 2, 1740, address="Rue B")
-        national = list_nearby_prices(connection, FIGURE, E10)
+        national = list_nearby_prices(connection, FIGURE, E10, as_of=NOW)
         assert national.median_milli_eur == FIGURE.median_milli_eur == 1800
         assert [row.difference_milli_eur for row in national.rows] == [-100, -60]
         assert [row.distance_km for row in national.rows] == [None, None]
-        named = list_nearby_prices(connection, FIGURE, E10, filters=StationFilters(words=("rue",)))
+        named = list_nearby_prices(connection, FIGURE, E10, as_of=NOW, filters=StationFilters(words=("rue",)))
         assert named.median_milli_eur == 1700
 
 
@@ -154,7 +154,14 @@ def test_without_a_fuel_every_station_is_there_unpriced_and_the_nearest_first(en
         add_station(connection, 2, 1.0)
         add_price(connection, 1, 1700)
         nearby = list_nearby_prices(
-            connection, None, None, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=10, filters=StationFilters()
+            connection,
+            None,
+            None,
+            as_of=NOW,
+            latitude=CENTRE[0],
+            longitude=CENTRE[1],
+            radius_km=10,
+            filters=StationFilters(),
         )
     assert [(row.station_id, row.rank, row.price_milli_eur, row.tier) for row in nearby.rows] == [
         (2, "unpriced", None, None),
@@ -168,12 +175,12 @@ def test_own_stations_are_compared_with_a_given_median_and_the_gone_are_left_out
         add_station(connection, 2)
         add_selling(connection, 3)
         connection.execute(update(Station).where(Station.id == 3).values(left_feed_at=TEN))
-        rows = list_price_rows(connection, FIGURE, E10, [1, 2, 3, 4], 1800)
+        rows = list_price_rows(connection, FIGURE, E10, [1, 2, 3, 4], 1800, as_of=NOW)
         assert {id_: (row.rank, row.difference_milli_eur) for id_, row in rows.items()} == {
             1: ("fresh", -100),
             2: ("unpriced", None),
         }
-        assert list_price_rows(connection, FIGURE, E10, [], 1800) == {}
+        assert list_price_rows(connection, FIGURE, E10, [], 1800, as_of=NOW) == {}
 
 
 def test_all_fuels_of_some_stations_are_read_at_once(engine: Engine) -> None:
@@ -182,7 +189,7 @@ def test_all_fuels_of_some_stations_are_read_at_once(engine: Engine) -> None:
         add_price(connection, 1, 1600, GAZOLE)
         add_station(connection, 2)
         add_stock_out(connection, 2)
-        rows = list_fuel_prices(connection, {E10: FIGURE}, [2, 1, 9])
+        rows = list_fuel_prices(connection, {E10: FIGURE}, [2, 1, 9], as_of=NOW)
     assert {
         id_: [(row.fuel_id, row.price_milli_eur, row.standing, row.is_out) for row in found]
         for id_, found in rows.items()

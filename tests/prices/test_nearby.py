@@ -15,13 +15,14 @@ from models import Station, StationBrand, StockOut
 from prices.figures import NationalFigure
 from prices.fuels import FuelRow, list_station_prices
 from prices.nearby import NearbyPrices, list_nearby_prices
+from stations.filters import StationFilters
 
 FIGURE = NationalFigure(E10, 1800, 1700, 100, NOW - timedelta(days=30), 1440, 3060)
 
 
 def list_nearby(connection: Connection, figure: NationalFigure | None = FIGURE, **query: Any) -> NearbyPrices:
     where = {"latitude": CENTRE[0], "longitude": CENTRE[1], "radius_km": 10.0}
-    return list_nearby_prices(connection, figure, E10, **(where | query))
+    return list_nearby_prices(connection, figure, E10, **({"as_of": NOW} | where | query))
 
 
 def list_ids(nearby: NearbyPrices) -> list[int]:
@@ -205,21 +206,27 @@ def test_a_station_that_does_not_sell_the_fuel_is_not_there(engine: Engine) -> N
         assert list_ids(list_nearby(connection)) == []
 
 
-def test_a_fuel_given_up_for_good_without_a_price_is_not_sold_there(engine: Engine) -> None:
+def test_a_stock_out_that_may_be_forgotten_comes_after_all_others(engine: Engine) -> None:
     with begin_writing(engine) as connection:
-        for station_id, permanent in ((1, True), (2, False)):
+        for station_id, days in ((1, 91), (2, 89), (3, 90)):
             add_station(connection, station_id)
-            add_stock_out(connection, station_id, permanent=permanent)
-        nearby = list_nearby(connection)
-    assert [(row.station_id, row.rank, row.out_since) for row in nearby.rows] == [(2, "out", NOW - timedelta(days=2))]
-
-
-def test_a_fuel_given_up_for_good_that_still_has_a_price_is_out_of_stock(engine: Engine) -> None:
-    with begin_writing(engine) as connection:
-        add_station(connection, 1)
-        add_price(connection, 1, 1700)
-        add_stock_out(connection, 1, permanent=True)
-        assert [row.rank for row in list_nearby(connection).rows] == ["out"]
+            add_stock_out(connection, station_id, days=days)
+        for station_id, price in ((4, 1700), (5, 17)):
+            add_station(connection, station_id)
+            add_price(connection, station_id, price)
+        connection.execute(update(StockOut).where(StockOut.station_id == 3).values(began_at=None))
+        rows = list_nearby(connection).rows
+        later = list_nearby(connection, as_of=NOW + timedelta(days=2)).rows
+        in_stock = list_ids(list_nearby(connection, filters=StationFilters(in_stock=True)))
+    assert [(row.station_id, row.rank) for row in rows] == [
+        (4, "fresh"),
+        (2, "out"),
+        (3, "out"),  # since when is not known
+        (5, "implausible"),
+        (1, "long_out"),
+    ]
+    assert [row.station_id for row in later if row.rank == "long_out"] == [1, 2]
+    assert in_stock == [4, 5]
 
 
 def test_a_station_that_left_the_feed_is_not_there(engine: Engine) -> None:
@@ -263,20 +270,20 @@ def test_a_station_lists_what_it_sells_and_has_run_out_of_by_fuel(engine: Engine
         add_price(connection, 1, 910, E85, days=45)  # moves rarely: fresh for 90 days
         add_price(connection, 1, 450, sp98)  # of no fuel figures are known for: old
         add_stock_out(connection, 1, fuel_id=GAZOLE)
-        add_stock_out(connection, 1, fuel_id=sp95, permanent=True)
+        add_stock_out(connection, 1, fuel_id=sp95, days=100)
         add_stock_out(connection, 1, fuel_id=gplc)
         add_price(connection, 2, 1111, E10)
         connection.execute(update(StockOut).where(StockOut.gastype_id == gplc).values(began_at=None))
-        rows = list_station_prices(connection, 1, figures)
-        nothing = list_station_prices(connection, 3, figures)
+        rows = list_station_prices(connection, 1, figures, as_of=NOW)
+        nothing = list_station_prices(connection, 3, figures, as_of=NOW)
     out_since = NOW - timedelta(days=2)
     assert rows == (
         FuelRow(E10, 1750, NOW - timedelta(days=1), "fresh", False, False, None),
         FuelRow(GAZOLE, 1850, NOW - timedelta(days=45), "old", True, False, out_since),
         FuelRow(sp98, 450, NOW - timedelta(days=1), "old", False, False, None),
-        FuelRow(sp95, None, None, None, True, True, out_since),
         FuelRow(E85, 910, NOW - timedelta(days=45), "fresh", False, False, None),
         FuelRow(gplc, None, None, None, True, False, None),
+        FuelRow(sp95, None, None, None, True, True, NOW - timedelta(days=100)),
     )
     assert nothing == ()
 

@@ -36,7 +36,6 @@ def make_row(
         updated_at=NOW,
         rank=rank,
         out_since=None,
-        is_out_for_good=False,
         is_closed=is_closed,
         nearby_median_milli_eur=median,
     )

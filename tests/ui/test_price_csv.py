@@ -27,7 +27,6 @@ def make_row(name: str = "Home", **values: object) -> FavouritePrice:
         "updated_at": REPORTED_AT,
         "rank": "fresh",
         "out_since": None,
-        "is_out_for_good": False,
         "is_closed": False,
         "to_dearest_milli_eur": -42,
         "to_median_milli_eur": 15,

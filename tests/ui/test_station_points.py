@@ -79,6 +79,7 @@ def test_the_points_are_the_stations_of_the_list_the_cheapest_drawn_last(
             connection,
             list_national_figures(connection).get(fuel_id or 0),
             fuel_id,
+            as_of=datetime.now(UTC),
             latitude=place[0],
             longitude=place[1],
             radius_km=place[2],
