@@ -164,7 +164,7 @@ app = st.App(
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
         Route(POINTS_PATH, get_stations),
-        *make_api_routes(open_reading, METRICS),
+        *make_api_routes(SETTINGS, open_reading, METRICS),
         *make_health_routes(SETTINGS, open_reading, METRICS),
         Route(BACKUP_PATH + "{ticket}", get_backup),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),

@@ -36,7 +36,8 @@ from load_lock import hold_lock, is_lock_held
 from logs import set_up_logging
 from models import EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
 from niceness import stand_back_as_session
-from prices.figures import store_figures
+from prices.figures import renew_figures, store_figures
+from prices.freshness import find_as_of
 from settings import SAMPLE_FEED, Settings, read_settings
 from statefiles import CLOCK_LEEWAY, write_lastjob
 
@@ -184,7 +185,9 @@ def _load_first(
     errors: list[FeedError] = []
     for source in settings.feeds:
         try:
-            return _load_from(engine, run_id, source, now, on_progress, after=errors, keep_in=settings.state_dir)
+            return _load_from(
+                engine, run_id, source, now, on_progress, settings.as_of, after=errors, keep_in=settings.state_dir
+            )
         except FeedError as error:
             logger.info("feed source=%r error=%r", hide_password(source), str(error))
             errors.append(error)
@@ -200,6 +203,7 @@ def _load_from(
     source: str,
     now: Callable[[], datetime],
     on_progress: Progress | None,
+    as_of: str = "",
     after: Sequence[FeedError] = (),
     keep_in: Path | None = None,
 ) -> LoadReport:
@@ -213,7 +217,7 @@ def _load_from(
     ):
         try:
             with begin_writing(engine, "feed") as connection:
-                report = _take_in(connection, archive, source, now(), on_progress)
+                report = _take_in(connection, archive, source, now(), on_progress, as_of)
                 if after:
                     report = replace(report, message=f"{report.message}; loaded instead of the first feed: {after[0]}")
                 close_run(connection, run_id, now(), report)
@@ -227,18 +231,23 @@ def _load_from(
 
 
 def _take_in(
-    connection: Connection, archive: Archive | None, source: str, now: datetime, on_progress: Progress | None
+    connection: Connection,
+    archive: Archive | None,
+    source: str,
+    now: datetime,
+    on_progress: Progress | None,
+    as_of: str,
 ) -> LoadReport:
-    """Store what was fetched, or note that it is what is stored already."""
+    """Store what was fetched, or note that it is what is stored already; `as_of` is the setting of that name."""
     state = _read_state(connection)
     shown = hide_password(source)
     if state is not None and source == SAMPLE_FEED and not state.is_sample:
         raise FeedRefused("the sample feed never takes the place of real prices")
     if state is not None and (archive is None or archive.digest == state.digest):
-        return _renew_state(connection, state, archive, shown, now)
+        return _renew_state(connection, state, archive, shown, now, as_of)
     if archive is None:
         raise FeedRefused("the server says that nothing changed, but nothing was loaded before")
-    return _store_archive(connection, archive, shown, state, now, on_progress)
+    return _store_archive(connection, archive, shown, state, now, on_progress, as_of)
 
 
 def _load_accepted(
@@ -256,7 +265,7 @@ def _load_accepted(
     with suppress(FeedUnreachable), fetch_archive(str(settings.state_dir / REFUSED_FILE)) as archive:
         if archive is not None and archive.digest == accepted.digest:
             with begin_writing(engine, "feed") as connection:
-                report = _take_in(connection, archive, accepted.source, now(), on_progress)
+                report = _take_in(connection, archive, accepted.source, now(), on_progress, settings.as_of)
                 close_run(connection, run_id, now(), report)
             return report
     return None
@@ -267,10 +276,11 @@ def _read_state(connection: Connection) -> Row[Any] | None:
 
 
 def _renew_state(
-    connection: Connection, state: Row[Any], archive: Archive | None, source: str, now: datetime
+    connection: Connection, state: Row[Any], archive: Archive | None, source: str, now: datetime, as_of: str
 ) -> LoadReport:
-    """Note that the loaded feed is still the newest."""
+    """Note that the loaded feed is still the newest, while its prices grow old."""
     forget_refused(connection)
+    renew_figures(connection, find_as_of(as_of, state.newest_report_at, now))
     values: dict[str, Any] = {"loaded_at": now, "source": source}
     if archive is not None:
         values |= archive.validators._asdict()
@@ -293,6 +303,7 @@ def _store_archive(
     state: Row[Any] | None,
     now: datetime,
     on_progress: Progress | None,
+    as_of: str,
 ) -> LoadReport:
     if state is not None and state.is_sample and source != SAMPLE_FEED:
         forget_stations(connection)
@@ -300,9 +311,13 @@ def _store_archive(
     with open_archive(archive.file, on_progress) as stream:
         stored = store_feed(connection, stream, now=now, may_shrink=is_accepted(connection, archive.digest))
     is_changed = bool(stored.stations_written or stored.prices_written or stored.stations_left)
+    newest_report_at = connection.execute(select(func.max(Price.updated_at))).scalar()
+    figures_as_of = find_as_of(as_of, newest_report_at, now)
     if is_changed:
         renew_statistics(connection, *(model.__table__ for model in (Station, GasType, Price, StockOut)))
-        store_figures(connection)
+        store_figures(connection, figures_as_of)
+    else:
+        renew_figures(connection, figures_as_of)
     forget_refused(connection)
     connection.execute(delete(FeedState))
     connection.execute(
@@ -315,7 +330,7 @@ def _store_archive(
             **(Validators(None, None) if stored.changes_with_time else archive.validators)._asdict(),
             station_count=stored.stations_seen - stored.stations_rejected,
             price_count=stored.prices_seen,
-            newest_report_at=connection.execute(select(func.max(Price.updated_at))).scalar(),
+            newest_report_at=newest_report_at,
             loaded_at=now,
             stock_outs_at=now if stored.names_stock_outs else state and state.stock_outs_at,
         )

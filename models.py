@@ -162,7 +162,7 @@ class StockOut(Base):
 
 
 class FuelFigure(Base):
-    """What a fuel costs in the whole country, over its fresh and plausible prices of the last load."""
+    """What a fuel costs in the whole country, over the prices that were fresh and plausible at the last load."""
 
     __tablename__ = "fuel_figures"
 
@@ -170,7 +170,7 @@ class FuelFigure(Base):
     median_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, of all fresh prices")
     lowest_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, fresh and plausible")
     station_count: Mapped[int] = mapped_column(doc="stations that sell it at a fresh and plausible price")
-    fresh_from: Mapped[datetime] = mapped_column(doc="a price reported before this instant is old")
+    fresh_from: Mapped[datetime] = mapped_column(doc="a price reported before this instant was old then")
     plausible_from: Mapped[int] = mapped_column(doc="thousandths of a euro per litre; a lower price is implausible")
     plausible_to: Mapped[int] = mapped_column(doc="thousandths of a euro per litre; a higher price is implausible")
 

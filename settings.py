@@ -23,6 +23,7 @@ PUBLIC_FEEDS = (
     "https://donnees.roulez-eco.fr/opendata/instantane",
 )
 SAMPLE_FEED = "sample"
+AS_OF_FEED = "feed"  # the one clock that can be set: ages count from the newest report of the loaded feed
 
 
 class Settings(BaseSettings):
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     trusted_scrapers: str = ""
     requests_per_minute: int = Field(default=120, ge=0, le=100_000)
+    as_of: str = ""
 
     @field_validator("state_dir")
     @classmethod
@@ -91,6 +93,13 @@ class Settings(BaseSettings):
     @classmethod
     def _require_networks(cls, value: str) -> str:
         _read_networks(value)
+        return value
+
+    @field_validator("as_of")
+    @classmethod
+    def _require_clock(cls, value: str) -> str:
+        if value not in ("", AS_OF_FEED):
+            raise ValueError(f"must be {AS_OF_FEED} or left out")
         return value
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from api.loads import Load, get_last_load
 from api.parameters import StationQuery
 from api.sources import BRANDS, PRICES
 from models import FUEL_NAMES
-from prices.figures import FRESH_DAYS, NationalFigure, list_national_figures
+from prices.figures import FRESH_DAYS, NationalFigure
 from prices.freshness import Freshness, get_freshness
 from prices.fuels import FuelRow, list_fuel_prices
 from prices.nearby import list_nearby_prices
@@ -32,23 +33,31 @@ def write_body(body: Body) -> Content:
     return Content(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def describe_stations(connection: Connection, freshness: Freshness, query: StationQuery) -> Body:
+@dataclass(frozen=True)
+class LoadedFeed:
+    """The loaded feed as an answer finds it: the real now, and the instant from which ages count."""
+
+    freshness: Freshness
+    figures: Mapping[int, NationalFigure]
+    as_of: datetime
+    now: datetime
+
+
+def describe_stations(connection: Connection, feed: LoadedFeed, query: StationQuery) -> Body:
     """Return the stations around a point: by the price of the fuel, or the nearest first where none was asked for."""
-    figures = list_national_figures(connection)
-    as_of = freshness.newest_report_at or freshness.loaded_at
     nearby = list_nearby_prices(
         connection,
-        None if query.fuel_id is None else figures.get(query.fuel_id),
+        None if query.fuel_id is None else feed.figures.get(query.fuel_id),
         query.fuel_id,
-        as_of=as_of,
+        as_of=feed.as_of,
         latitude=query.latitude,
         longitude=query.longitude,
         radius_km=query.radius_km,
     )
     rows = nearby.rows[: query.limit]
-    prices = list_fuel_prices(connection, figures, [row.station_id for row in rows], as_of=as_of)
+    prices = list_fuel_prices(connection, feed.figures, [row.station_id for row in rows], as_of=feed.as_of)
     return {
-        "feed": describe_feed(freshness),
+        "feed": describe_feed(feed.freshness, feed.now),
         "near": _describe_point(Point(query.latitude, query.longitude)),
         "radius_km": query.radius_km,
         "fuel": None if query.fuel_id is None else FUEL_NAMES[query.fuel_id],
@@ -64,23 +73,22 @@ def describe_stations(connection: Connection, freshness: Freshness, query: Stati
                 **_describe_point(row.point),
                 "is_motorway": row.is_motorway,
                 "distance_km": None if row.distance_km is None else round(row.distance_km, 3),
-                "prices": _describe_prices(prices[row.station_id], freshness, query.fuel_id),
+                "prices": _describe_prices(prices[row.station_id], feed.as_of, query.fuel_id),
             }
             for row in rows
         ],
     }
 
 
-def describe_station(connection: Connection, freshness: Freshness, station_id: int) -> Body:
+def describe_station(connection: Connection, feed: LoadedFeed, station_id: int) -> Body:
     """Return one station, also one that has left the feed.
 
     Raises StationUnknown: none has that id.
     """
     station = get_station(connection, station_id)
-    as_of = freshness.newest_report_at or freshness.loaded_at
-    prices = list_fuel_prices(connection, list_national_figures(connection), [station_id], as_of=as_of)
+    prices = list_fuel_prices(connection, feed.figures, [station_id], as_of=feed.as_of)
     return {
-        "feed": describe_feed(freshness),
+        "feed": describe_feed(feed.freshness, feed.now),
         "station": {
             "id": station.id,
             "brand": station.brand or None,
@@ -95,39 +103,39 @@ def describe_station(connection: Connection, freshness: Freshness, station_id: i
             "services": list(station.services),
             "opening_hours": None if station.week is None else [_describe_day(day) for day in station.week],
             "left_feed_at": write_instant(station.left_feed_at),
-            "prices": _describe_prices(prices[station_id], freshness),
+            "prices": _describe_prices(prices[station_id], feed.as_of),
         },
     }
 
 
-def describe_fuels(connection: Connection, freshness: Freshness) -> Body:
+def describe_fuels(feed: LoadedFeed) -> Body:
     """Return the fuels and what they cost in the whole country."""
-    figures = list_national_figures(connection)
     return {
-        "feed": describe_feed(freshness),
-        "fuels": [_describe_fuel(fuel_id, name, figures) for fuel_id, name in FUEL_NAMES.items()],
+        "feed": describe_feed(feed.freshness, feed.now),
+        "fuels": [_describe_fuel(fuel_id, name, feed.figures) for fuel_id, name in FUEL_NAMES.items()],
     }
 
 
-def describe_status(connection: Connection) -> Body:
+def describe_status(connection: Connection, now: datetime) -> Body:
     """Return what was loaded last, and where it comes from."""
     freshness, load = get_freshness(connection), get_last_load(connection)
     brands = dict.fromkeys(source.kind for source in list_brand_sources(connection))
     is_invented = freshness is not None and freshness.is_sample
     return {
         "version": VERSION,
-        "feed": None if freshness is None else describe_feed(freshness),
+        "feed": None if freshness is None else describe_feed(freshness, now),
         "last_load": None if load is None else _describe_load(load),
         "sources": [*([] if is_invented else [PRICES]), *(BRANDS[kind] for kind in brands)],
     }
 
 
-def describe_feed(freshness: Freshness) -> Body:
-    """Return how fresh the loaded feed is, and whether it was invented."""
+def describe_feed(freshness: Freshness, now: datetime) -> Body:
+    """Return how fresh the loaded feed is, whether it is out of date, and whether it was invented."""
     return {
         "loaded_at": write_instant(freshness.loaded_at),
         "newest_report_at": write_instant(freshness.newest_report_at),
         "stock_outs_at": write_instant(freshness.stock_outs_at),
+        "is_out_of_date": freshness.is_out_of_date(now),
         "is_sample": freshness.is_sample,
     }
 
@@ -146,14 +154,14 @@ def _describe_point(point: Point | None) -> Body:
     }
 
 
-def _describe_prices(rows: Iterable[FuelRow], freshness: Freshness, fuel_id: int | None = None) -> list[Body]:
-    newest = freshness.newest_report_at
+def _describe_prices(rows: Iterable[FuelRow], as_of: datetime, fuel_id: int | None = None) -> list[Body]:
     return [
         {
             "fuel": FUEL_NAMES[row.fuel_id],
             **_describe_price("price", row.price_milli_eur),
             "reported_at": write_instant(row.updated_at),
-            "age_hours": _count_hours(row.updated_at, newest),
+            "age_hours": _count_hours(row.updated_at, as_of),
+            "status": row.standing,
             "standing": row.standing,
             "stock_out": (
                 {"since": write_instant(row.out_since), "is_old": row.is_long_out, "for_good": False}
@@ -170,8 +178,8 @@ def _describe_price(name: str, milli_eur: int | None) -> Body:
     return {f"{name}_milli_eur": milli_eur, f"{name}_eur": None if milli_eur is None else milli_eur / 1000}
 
 
-def _count_hours(at: datetime | None, newest: datetime | None) -> int | None:
-    return None if at is None or newest is None else max(0, int((newest - at).total_seconds() // 3600))
+def _count_hours(at: datetime | None, as_of: datetime) -> int | None:
+    return None if at is None else max(0, int((as_of - at).total_seconds() // 3600))
 
 
 def _describe_fuel(fuel_id: int, name: str, figures: Mapping[int, NationalFigure]) -> Body:

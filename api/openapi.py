@@ -14,16 +14,18 @@ from stations.details import MAX_ID
 Schema = dict[str, Any]
 
 FUELS = list(FUEL_NAMES.values())
+AGE = "before now, or, at a server that was set up to try a snapshot of another time, before the newest report"
 INTRODUCTION = f"""
 Prices of fuel at the stations of France, as they stand at this server. Only reads; no key.
 
 Prices are in thousandths of a euro per litre (`…_milli_eur`, integers) and in euros per litre (`…_eur`). Instants are
-ISO 8601 in UTC. `standing` says whether a price can be compared with others: `fresh`, `old` (reported more than 30
-days, E85 and GPLc 90 days, before the newest report of the feed) or `implausible` (far apart from all other prices of
-its fuel in the country, or less than half or more than twice their median). Only fresh ones are ranked and enter a
-median.
+ISO 8601 in UTC. `status` says whether a price can be compared with others: `fresh`, `old` (reported more than 30
+days ago, E85 and GPLc 90 days) or `implausible` (far apart from all other prices of its fuel in the country, or less
+than half or more than twice their median). Only fresh ones that are in stock are ranked and enter a median; a fuel that
+has run out has a `stock_out`. Once the newest report is more than a day old, `feed.is_out_of_date` is true: the lowest
+price then need not be the lowest at the pumps.
 
-Answers have an ETag that changes with every load: send it as If-None-Match. One address may ask 120 times a minute, or
+Answers have an ETag: send it as If-None-Match. One address may ask 120 times a minute, or
 as often as this server was set to allow (where it can't tell addresses apart, all together {UNKNOWN_SHARE} times as
 often); beyond that the answer is 429 with Retry-After. Problems are described as in RFC 9457.
 """.strip()
@@ -135,6 +137,7 @@ def _make_schemas(fuel: Schema) -> Schema:
         "is_motorway": flag,
         "prices": {"type": "array", "items": _refer("Price")},
     }
+    status: Schema = {"type": ["string", "null"], "enum": ["fresh", "old", "implausible", None]}
     clock: Schema = {"type": "string", "pattern": "^([01][0-9]|2[0-4]):[0-5][0-9]$", "description": "Paris time"}
     span = _make_object({"opens": clock, "closes": clock})
     day: Schema = {"type": ["array", "null"], "items": span, "description": "empty: closed; null: not known"}
@@ -142,8 +145,13 @@ def _make_schemas(fuel: Schema) -> Schema:
         "Feed": _make_object(
             {
                 "loaded_at": {**instant, "description": "last loaded or found unchanged"},
-                "newest_report_at": {**maybe_instant, "description": "the newest price in it; ages count from here"},
+                "newest_report_at": {**maybe_instant, "description": "the newest price in it"},
                 "stock_outs_at": {**maybe_instant, "description": "when a feed with stock-outs was last loaded"},
+                "is_out_of_date": {
+                    **flag,
+                    "description": "its newest price was reported more than a day ago: the feed is frozen, a snapshot "
+                    "of another time, or can't be loaded",
+                },
                 "is_sample": {**flag, "description": "the stations and prices are invented"},
             }
         ),
@@ -153,12 +161,9 @@ def _make_schemas(fuel: Schema) -> Schema:
                 "price_milli_eur": milli,
                 "price_eur": euros,
                 "reported_at": maybe_instant,
-                "age_hours": {"type": ["integer", "null"], "minimum": 0, "description": "before the newest report"},
-                "standing": {
-                    "type": ["string", "null"],
-                    "enum": ["fresh", "old", "implausible", None],
-                    "description": "null: there is no price",
-                },
+                "age_hours": {"type": ["integer", "null"], "minimum": 0, "description": AGE},
+                "status": {**status, "description": "of the price, in stock or not; null: there is no price"},
+                "standing": {**status, "deprecated": True, "description": "same as status"},
                 "stock_out": {
                     "oneOf": [
                         {"type": "null"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -21,14 +22,23 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from answers import Answer, Content, answer_content
-from api.bodies import Body, describe_fuels, describe_station, describe_stations, describe_status, write_body
+from api.bodies import (
+    Body,
+    LoadedFeed,
+    describe_fuels,
+    describe_station,
+    describe_stations,
+    describe_status,
+    write_body,
+)
 from api.metrics import MeasureRequests, Metrics
 from api.openapi import make_document
 from api.parameters import read_nothing, read_station_id, read_station_query
 from api.problems import answer_error, make_problem, make_unavailable
 from errors import ParametersRefused, StationUnknown
-from prices.freshness import Freshness, get_freshness
-from settings import VERSION
+from prices.figures import NationalFigures
+from prices.freshness import find_as_of, get_freshness
+from settings import Settings
 
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -41,15 +51,29 @@ READERS = 4  # threads at most: reads wait for each other rather than for the pa
 logger = logging.getLogger("carburoam.api")
 
 
-def make_api_routes(open_reading: OpenReading, metrics: Metrics) -> list[BaseRoute]:
+def make_api_routes(
+    settings: Settings,
+    open_reading: OpenReading,
+    metrics: Metrics,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[BaseRoute]:
     """Return the routes of /api; `open_reading` may raise what a database that is away raises."""
-    api = _make_api(open_reading, metrics)
+    api = _make_api(settings, open_reading, metrics, now)
     # What is mounted answers below /api/ only; without the slash a program would get a page.
     return [Route("/api", api), Mount("/api", api)]
 
 
-def _make_api(open_reading: OpenReading, metrics: Metrics) -> Starlette:
-    limiter = anyio.CapacityLimiter(READERS)
+def _make_api(
+    settings: Settings, open_reading: OpenReading, metrics: Metrics, now: Callable[[], datetime]
+) -> Starlette:
+    limiter, figures = anyio.CapacityLimiter(READERS), NationalFigures()
+
+    def find_feed(connection: Connection) -> LoadedFeed | None:
+        freshness, moment = get_freshness(connection), now()
+        if freshness is None:
+            return None
+        as_of = find_as_of(settings.as_of, freshness.newest_report_at, moment)
+        return LoadedFeed(freshness, figures.find(connection, freshness.edition, as_of), as_of, moment)
 
     def serve(read: Callable[[Request], T], answer: Callable[[Connection, Request, T], Answer | None]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -72,8 +96,15 @@ def _make_api(open_reading: OpenReading, metrics: Metrics) -> Starlette:
 
         return endpoint
 
-    def serve_load(read: Callable[[Request], T], describe: Callable[[Connection, Freshness, T], Body]) -> Endpoint:
-        return serve(read, partial(_answer_of_load, describe))
+    def serve_load(read: Callable[[Request], T], describe: Callable[[Connection, LoadedFeed, T], Body]) -> Endpoint:
+        def answer(connection: Connection, request: Request, asked: T) -> Answer | None:
+            feed = find_feed(connection)
+            return None if feed is None else _answer(request, describe(connection, feed, asked))
+
+        return serve(read, answer)
+
+    def answer_status(connection: Connection, request: Request, _asked: None) -> Answer:
+        return _answer(request, describe_status(connection, now()))
 
     api = Starlette(
         routes=[
@@ -89,9 +120,9 @@ def _make_api(open_reading: OpenReading, metrics: Metrics) -> Starlette:
             ),
             Route(
                 "/v1/fuels",
-                serve_load(_read_nothing, lambda connection, freshness, _: describe_fuels(connection, freshness)),
+                serve_load(_read_nothing, lambda _connection, feed, _asked: describe_fuels(feed)),
             ),
-            Route("/v1/status", serve(_read_nothing, _answer_status)),
+            Route("/v1/status", serve(_read_nothing, answer_status)),
             Route("/v1/openapi.json", _make_document_endpoint()),
         ],
         middleware=[
@@ -119,22 +150,11 @@ def _read(
         return answer(connection, request, asked)
 
 
-def _answer_of_load(
-    describe: Callable[[Connection, Freshness, T], Body], connection: Connection, request: Request, asked: T
-) -> Answer | None:
-    """Answer with what stays the same until something is loaded; None when nothing was yet."""
-    freshness = get_freshness(connection)
-    if freshness is None:
-        return None
-    key = f"{VERSION} {freshness.edition} {request.url.path} {asked!r}"
-    return answer_content(
-        key, request.headers, KEEP_SECONDS, lambda: write_body(describe(connection, freshness, asked))
-    )
-
-
-def _answer_status(connection: Connection, request: Request, _asked: None) -> Answer:
-    content = write_body(describe_status(connection))
-    return answer_content(content.plain.decode(), request.headers, KEEP_SECONDS, lambda: content)
+def _answer(request: Request, body: Body) -> Answer:
+    """Answer with a body whose ETag is made of all that is in it: ages change with time, whatever is loaded."""
+    content = write_body(body)
+    key = f"{request.url.path}?{request.url.query} {content.plain.decode()}"
+    return answer_content(key, request.headers, KEEP_SECONDS, lambda: content)
 
 
 def _make_document_endpoint() -> Endpoint:

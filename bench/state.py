@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from db import open_engine, prepare_database
 from etl import run_load
 from feed.generator import FeedRecipe, write_feed
-from settings import ROOT, Settings, read_settings
+from settings import AS_OF_FEED, ROOT, Settings, read_settings
 
 STATIONS = 10_002  # as many as the real snapshots have
 RECIPE = FeedRecipe(newest_at=datetime(2025, 1, 15, 8, 0, tzinfo=UTC), stations=STATIONS, first_id=1_000_001)
@@ -51,7 +51,10 @@ class Databases(NamedTuple):
 def open_state(folder: Path, database: Path | None = None) -> Iterator[Settings]:
     """Give settings with a state dir of their own, in it a copy of the database file."""
     with TemporaryDirectory(dir=folder) as name:
-        settings = read_settings().model_copy(update={"state_dir": Path(name), "database_url": "", "feed_url": ""})
+        # The feeds are of years ago: without their own clock no price in them is fresh, and there is less to do.
+        settings = read_settings().model_copy(
+            update={"state_dir": Path(name), "database_url": "", "feed_url": "", "as_of": AS_OF_FEED}
+        )
         if database is not None:
             shutil.copy(database, Path(name) / "db.sqlite3")
         yield settings

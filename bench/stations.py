@@ -23,7 +23,7 @@ from bench.state import Databases, find_feeds, make_databases, open_database, op
 from bench.visitor import Visitor, open_visit
 from models import Station
 from prices.dashboard import make_dashboard
-from prices.figures import list_national_figures
+from prices.figures import NationalFigures
 from prices.freshness import get_freshness
 from prices.medians import NearbyMedians
 from settings import Settings
@@ -93,22 +93,24 @@ async def _measure_pages(few: tuple[House, Server], many: tuple[House, Server]) 
 
 def _measure_reading(engine: Engine) -> Line:
     """Measure all that the dashboard reads, in this process: its queries, and the rows and blocks made of them."""
-    medians = NearbyMedians()
+    figures, medians = NationalFigures(), NearbyMedians()
     milliseconds = []
     for _ in range(READS):
         start = time.perf_counter()
         with engine.connect() as connection:
             freshness = get_freshness(connection)
             assert freshness is not None
+            assert freshness.newest_report_at is not None
+            as_of = freshness.newest_report_at
             profile = get_profile(connection, WITH)
             board = make_dashboard(
                 connection,
                 list_favourites(connection, WITH),
                 profile.fuels,
-                list_national_figures(connection),
+                figures.find(connection, freshness.edition, as_of),
                 medians,
                 loaded_at=freshness.loaded_at,
-                as_of=freshness.newest_report_at or freshness.loaded_at,
+                as_of=as_of,
                 now=datetime.now(UTC),
             )
         milliseconds.append(1000 * (time.perf_counter() - start))

@@ -72,8 +72,8 @@ st.markdown(
         for text in (
             _("**Median**: half of the stations ask less, half ask more. Differences are to the median around you."),
             _(
-                "**Old prices** were reported more than 30 days (E85 and GPLc: 90 days) before the newest report of "
-                "the feed. They stand after the others, are never the cheapest, and count in no median."
+                "**Old prices** were reported more than 30 days ago (E85 and GPLc: 90 days). They stand after the "
+                "others, are never the cheapest, and count in no median."
             ),
             _(
                 "**Implausible prices** stand far apart from all others of their fuel in the country, or are less than "

@@ -64,7 +64,7 @@ def main() -> None:
     as_of = count_ages_from(freshness, now)
     own_section = st.container()
     with open_reading() as connection:
-        facts = read_facts(connection, freshness.edition)
+        facts = read_facts(connection, freshness.edition, as_of)
     with st.container(border=True):
         show_place_box(_("Town, postcode or part of an address"), _("Lyon, 69003, avenue de la Gare …"))
         choice = show_filters(facts, now)

@@ -13,7 +13,6 @@ import streamlit as st
 from accounts.profile import get_profile
 from models import FUEL_NAMES
 from prices.dashboard import Dashboard, FuelBlock, make_dashboard
-from prices.figures import list_national_figures
 from prices.savings import Vehicle
 from stations.favourites import Favourite
 from ui.access import PAGES
@@ -21,7 +20,14 @@ from ui.authentication import get_driver
 from ui.demo import choose_fuels, get_tried_vehicle, show_example_offer, show_keep_offer, show_tried_vehicle
 from ui.detours import show_detours
 from ui.formats import escape
-from ui.freshness import count_ages_from, get_shown_freshness, show_load_times, show_state
+from ui.freshness import (
+    count_ages_from,
+    get_shown_freshness,
+    read_figures,
+    show_banners,
+    show_load_times,
+    watch_loads,
+)
 from ui.price_csv import prepare_csv
 from ui.price_table import show_own_prices
 from ui.reading import get_medians, open_reading
@@ -38,11 +44,10 @@ def main() -> None:
     now = datetime.now(UTC)
     as_of = count_ages_from(freshness, now)
     st.title(_("My stations"), anchor=False)
-    # That prices are invented, or not there yet, is said before anything; all else after what one came for.
-    is_real = freshness is not None and not freshness.is_sample
-    if not is_real:
-        show_state(freshness)
+    # What must be known of the prices is said before anything; that newer ones are coming after what one came for.
+    show_banners(freshness)
     if freshness is None:
+        watch_loads(freshness)
         return
     with open_reading() as connection:
         favourites = own.read(connection)
@@ -52,7 +57,7 @@ def main() -> None:
             profile = get_profile(connection, driver.id)
             fuels = profile.fuels
             vehicle = Vehicle(profile.litres_per_100km, profile.km_per_year, profile.tank_litres)
-        figures = list_national_figures(connection)
+        figures = read_figures(connection, freshness, as_of)
         board = make_dashboard(
             connection, favourites, fuels, figures, get_medians(), loaded_at=freshness.loaded_at, as_of=as_of, now=now
         )
@@ -65,8 +70,7 @@ def main() -> None:
         show_blocks(board.blocks, as_of)
     show_gone(board.gone)
     show_load_times(freshness)
-    if is_real:
-        show_state(freshness)
+    watch_loads(freshness)
     if favourites and not own.is_lasting:
         show_keep_offer()
     if any(block.rows for block in board.blocks):

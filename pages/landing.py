@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from models import FUEL_NAMES
-from prices.figures import NationalFigure, list_national_figures
+from prices.figures import NationalFigure
 from prices.nearby import NearbyPrices, list_nearby_prices
 from stations.geography import compute_distance_km
 from stations.places import Place
 from ui.access import PAGES
 from ui.authentication import get_driver
 from ui.formats import escape, format_count, format_price
-from ui.freshness import count_ages_from, get_shown_freshness, show_load_times, show_state
+from ui.freshness import count_ages_from, get_shown_freshness, read_figures, show_load_times, show_state
 from ui.place_search import (
     FUELS,
     RADII_KM,
@@ -40,17 +40,18 @@ ROWS_MORE = 20
 
 def main() -> None:
     freshness = get_shown_freshness()
+    as_of = count_ages_from(freshness, datetime.now(UTC))
     with open_reading() as connection:
-        figures = list_national_figures(connection)
+        figures = read_figures(connection, freshness, as_of)
     st.title(_("What does fuel cost near you?"), anchor=False)
-    st.markdown(_("The official prices of every filling station in France, the cheapest first."))
     show_state(freshness)
+    st.markdown(_("The official prices of every filling station in France, the cheapest first."))
     show_search()
     restore_place()
     if freshness is None:
         return
     if (place := choose_place()) is not None:
-        show_answer(place, figures, count_ages_from(freshness, datetime.now(UTC)))
+        show_answer(place, figures, as_of)
     show_national(figures)
     if get_driver() is None:
         show_account_offer()
@@ -145,7 +146,7 @@ def show_account_offer() -> None:
 def show_national(figures: dict[int, NationalFigure]) -> None:
     st.subheader(_("In the whole country"), anchor=False)
     if not figures:
-        st.info(_("No fresh price is known yet."))
+        st.info(_("No fresh price is known."))
         return
     known = [(FUEL_NAMES[fuel_id], figures[fuel_id]) for fuel_id in FUELS if fuel_id in figures]
     # One element: cards of four for each fuel were a third of all that a search sends.

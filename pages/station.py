@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from errors import StationUnknown
-from prices.figures import list_national_figures
 from prices.fuels import list_station_prices
 from stations.details import get_station
 from ui.access import PAGES
 from ui.authentication import get_driver
 from ui.favourite_changes import read_favourites
 from ui.formats import escape, format_day
-from ui.freshness import count_ages_from, get_shown_freshness, show_state
+from ui.freshness import count_ages_from, get_shown_freshness, read_figures, show_state
 from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
@@ -36,7 +35,7 @@ def main() -> None:
     now = datetime.now(UTC)
     as_of = count_ages_from(freshness, now)
     with open_reading() as connection:
-        figures = list_national_figures(connection)
+        figures = read_figures(connection, freshness, as_of)
         try:
             station = get_station(connection, read_station_id("id"))
         except StationUnknown:

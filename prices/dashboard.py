@@ -87,7 +87,7 @@ def make_dashboard(
     found = _read_prices(connection, list(by_id), fuel_ids)
     in_feed = {row.id: row for row in found if row.left_feed_at is None}
     places = {id_: point for id_, row in in_feed.items() if (point := find_point(row)) is not None}
-    around = medians.find(connection, loaded_at, figures, places, fuel_ids)
+    around = medians.find(connection, loaded_at, as_of, figures, places, fuel_ids)
     closed = {id_ for id_, row in in_feed.items() if _is_closed(row, now)}
     blocks = []
     for fuel_id in fuel_ids:

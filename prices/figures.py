@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median_low
+from threading import Lock
 from typing import Literal
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -18,6 +19,9 @@ Standing = Literal["fresh", "old", "implausible"]
 
 # E85 and GPLc move rarely: a price of two months may well be today's.
 FRESH_DAYS: Mapping[int, int] = {fuel_id: 90 if name in ("E85", "GPLc") else 30 for fuel_id, name in FUEL_NAMES.items()}
+# How long the figures that a load stored count as those of now: a price may have grown old in them since.
+STORED_COUNT_FOR = timedelta(hours=1)
+RENEWED_AFTER = timedelta(days=1)  # loads that find the feed unchanged store them again
 # A wider gap between two neighbouring prices, in percent of the median, separates the plausible from the isolated.
 # Stations differ more in E85 and GPLc: in 2019 the cheapest E85 was at 0.72 of the median, and true.
 GAP_PERCENT: Mapping[int, int] = {fuel_id: 7 if name in ("E85", "GPLc") else 4 for fuel_id, name in FUEL_NAMES.items()}
@@ -30,7 +34,8 @@ MAX_ISOLATED_PERCENT = 2
 class NationalFigure:
     """What a fuel costs in the country: thousandths of a euro per litre, fresh and plausible prices only.
 
-    A price from `plausible_from_milli_eur` to `plausible_to_milli_eur` is plausible, both included.
+    A price from `plausible_from_milli_eur` to `plausible_to_milli_eur` is plausible, both included. One reported
+    before `fresh_from` is old.
     """
 
     fuel_id: int
@@ -53,49 +58,108 @@ def judge_price(figure: NationalFigure | None, price_milli_eur: int, updated_at:
     return figure.judge(price_milli_eur, updated_at) if figure is not None else "old"
 
 
-def list_national_figures(connection: Connection) -> dict[int, NationalFigure]:
-    """Return the figures of the last load by fuel, in the order of the fuels' ids; none before the first load."""
-    rows = connection.execute(select(FuelFigure.__table__).order_by(FuelFigure.gastype_id))
-    return {row.gastype_id: NationalFigure(*row) for row in rows}
+class NationalFigures:
+    """The national figures, kept for every session of this process as far as loads haven't stored them; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._key: tuple[str, datetime] | None = None
+        self._computed: dict[int, NationalFigure] = {}
+
+    def find(self, connection: Connection, edition: str, as_of: datetime) -> dict[int, NationalFigure]:
+        """Return the figures as of that instant by fuel, in the order of the fuels' ids; no fresh price, no figure.
+
+        `edition` is that of the Freshness. Those of the last load count for an hour; after it, or where ages count from
+        another time, they are recomputed, once an hour.
+        """
+        stored = _read_figures(connection)
+        if _are_as_of(stored, as_of, STORED_COUNT_FOR):
+            return _move_to(stored, as_of)
+        key = (edition, as_of.replace(minute=0, second=0, microsecond=0))
+        with self._lock:
+            if self._key == key:
+                return _move_to(self._computed, as_of)
+        computed = compute_figures(connection, key[1])
+        with self._lock:
+            self._key, self._computed = key, computed
+        return _move_to(computed, as_of)
 
 
-def store_figures(connection: Connection) -> None:
-    """Work out the figures of the prices that stand in the database, and store them in place of the former.
+def renew_figures(connection: Connection, as_of: datetime) -> None:
+    """Store the figures as of that instant, unless those that are stored are of the same day: what reads recomputes."""
+    if not _are_as_of(_read_figures(connection), as_of, RENEWED_AFTER):
+        store_figures(connection, as_of)
 
-    Age counts from the newest report there is, not from today, so that a feed of another year can be tried.
-    """
-    newest_report_at = connection.execute(select(func.max(Price.updated_at))).scalar()
+
+def store_figures(connection: Connection, as_of: datetime) -> None:
+    """Compute the figures of the prices in the database, and store them in place of the former."""
     connection.execute(delete(FuelFigure))
-    if newest_report_at is None:
-        return
-    fresh_from = {fuel_id: newest_report_at - timedelta(days=days) for fuel_id, days in FRESH_DAYS.items()}
+    rows = [
+        {
+            "gastype_id": figure.fuel_id,
+            "median_price": figure.median_milli_eur,
+            "lowest_price": figure.lowest_milli_eur,
+            "station_count": figure.station_count,
+            "fresh_from": figure.fresh_from,
+            "plausible_from": figure.plausible_from_milli_eur,
+            "plausible_to": figure.plausible_to_milli_eur,
+        }
+        for figure in compute_figures(connection, as_of).values()
+    ]
+    if rows:
+        connection.execute(insert(FuelFigure), rows)
+
+
+def find_fresh_from(fuel_id: int, as_of: datetime) -> datetime:
+    """Return the instant before which a report of the fuel is old."""
+    return as_of - timedelta(days=FRESH_DAYS[fuel_id])
+
+
+def compute_figures(connection: Connection, as_of: datetime) -> dict[int, NationalFigure]:
+    """Compute the figures of the prices in the database that are fresh as of that instant, by fuel."""
     prices: dict[int, list[int]] = defaultdict(list)
     for days in set(FRESH_DAYS.values()):
         fuels = [fuel_id for fuel_id in FRESH_DAYS if FRESH_DAYS[fuel_id] == days]
         # Grouped by the database: many stations ask the same price, and fetching a row costs more than counting it.
         fresh = (
             select(Price.gastype_id, Price.price, func.count())
-            .where(Price.gastype_id.in_(fuels), Price.updated_at >= newest_report_at - timedelta(days=days))
+            .where(Price.gastype_id.in_(fuels), Price.updated_at >= as_of - timedelta(days=days))
             .group_by(Price.gastype_id, Price.price)
         )
         for fuel_id, price, count in connection.execute(fresh):
             prices[fuel_id].extend([price] * count)
-    figures = []
+    figures = {}
     for fuel_id, fuel_prices in sorted(prices.items()):
         lowest, highest = find_plausible_range(fuel_id, fuel_prices)
         plausible = [price for price in fuel_prices if lowest <= price <= highest]
-        figures.append(
-            {
-                "gastype_id": fuel_id,
-                "median_price": median_low(fuel_prices),
-                "lowest_price": min(plausible),
-                "station_count": len(plausible),
-                "fresh_from": fresh_from[fuel_id],
-                "plausible_from": lowest,
-                "plausible_to": highest,
-            }
+        figures[fuel_id] = NationalFigure(
+            fuel_id=fuel_id,
+            median_milli_eur=median_low(fuel_prices),
+            lowest_milli_eur=min(plausible),
+            station_count=len(plausible),
+            fresh_from=find_fresh_from(fuel_id, as_of),
+            plausible_from_milli_eur=lowest,
+            plausible_to_milli_eur=highest,
         )
-    connection.execute(insert(FuelFigure), figures)
+    return figures
+
+
+def _read_figures(connection: Connection) -> dict[int, NationalFigure]:
+    rows = connection.execute(select(FuelFigure.__table__).order_by(FuelFigure.gastype_id))
+    return {row.gastype_id: NationalFigure(*row) for row in rows}
+
+
+def _are_as_of(figures: Mapping[int, NationalFigure], as_of: datetime, leeway: timedelta) -> bool:
+    """Say whether these figures are of about that instant; that there are none says of no instant."""
+    if not figures:
+        return False
+    computed_as_of = min(figure.fresh_from + timedelta(days=FRESH_DAYS[id_]) for id_, figure in figures.items())
+    return abs(as_of - computed_as_of) <= leeway
+
+
+def _move_to(figures: Mapping[int, NationalFigure], as_of: datetime) -> dict[int, NationalFigure]:
+    """Return the figures so that they judge prices as of that instant."""
+    return {id_: replace(figure, fresh_from=find_fresh_from(id_, as_of)) for id_, figure in figures.items()}
 
 
 def find_plausible_range(fuel_id: int, fresh_prices: Sequence[int]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What fuels cost within 10 km of stations: worked out once for each load, since nothing changes between two."""
+"""What fuels cost within 10 km of stations: worked out once for each load and hour."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ Key = tuple[int, int]  # a station and a fuel
 
 
 class NearbyMedians:
-    """The medians of the last load, kept for every session of this process; threads may share it."""
+    """The medians of the last load and hour, kept for every session of this process; threads may share it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._loaded_at: datetime | None = None
+        self._key: tuple[datetime, datetime] | None = None
         self._medians: dict[Key, int | None] = {}
 
     def find(
         self,
         connection: Connection,
         loaded_at: datetime,
+        as_of: datetime,
         figures: Mapping[int, NationalFigure],
         stations: Mapping[int, Point],
         fuel_ids: Sequence[int],
@@ -38,11 +39,12 @@ class NearbyMedians:
         """Return the median of the fresh prices within 10 km of each station, by id, for each fuel.
 
         Thousandths of a euro per litre; None where no price around can be compared. At most one query, and none for
-        stations that were asked for since `loaded_at`.
+        stations that were asked for since `loaded_at` in the hour of `as_of`.
         """
+        key = (loaded_at, as_of.replace(minute=0, second=0, microsecond=0))
         with self._lock:
-            if loaded_at != self._loaded_at:
-                self._loaded_at, self._medians = loaded_at, {}
+            if key != self._key:
+                self._key, self._medians = key, {}
             medians = self._medians  # the dictionary of this load, even when another load comes in meanwhile
             missing = {id_ for id_ in stations if any((id_, fuel_id) not in medians for fuel_id in fuel_ids)}
         if missing:

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, func, or_, select
 
-from models import FuelFigure, Price, Station
+from models import FUEL_NAMES, FuelFigure, Price, Station
+from prices.figures import find_fresh_from
 
 
 @dataclass(frozen=True)
 class DoubtfulPrice:
-    """A price at a station; thousandths of a euro per litre, as the national median of its fuel beside it."""
+    """A price at a station; thousandths of a euro per litre, as the national median of its fuel beside it, if any."""
 
     station_id: int
     address: str
     town: str
     fuel_id: int
     price_milli_eur: int
-    median_milli_eur: int
+    median_milli_eur: int | None
     updated_at: datetime
 
 
@@ -60,10 +61,13 @@ class Quality:
     misplaced: tuple[DoubtfulLocation, ...]
 
 
-def inspect_feed(connection: Connection, count: int) -> Quality:
-    """Return what is doubtful, at most `count` of each kind: the furthest off, the oldest, the last to go first."""
+def inspect_feed(connection: Connection, count: int, as_of: datetime) -> Quality:
+    """Return what is doubtful, at most `count` of each kind: the furthest off, the oldest, the last to go first.
+
+    Ages count from `as_of`.
+    """
     is_implausible = or_(Price.price < FuelFigure.plausible_from, Price.price > FuelFigure.plausible_to)
-    is_old = Price.updated_at < FuelFigure.fresh_from
+    is_old = or_(*(and_(Price.gastype_id == id_, Price.updated_at < find_fresh_from(id_, as_of)) for id_ in FUEL_NAMES))
     is_misplaced = Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(True)
     distance = func.abs(Price.price - FuelFigure.median_price)
     counts = connection.execute(
@@ -113,7 +117,7 @@ def _select_prices() -> Select[*tuple[Any, ...]]:
             Price.updated_at,
         )
         .join(Price, Price.station_id == Station.id)
-        .join(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
+        .outerjoin(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
     )
 
 
@@ -121,7 +125,7 @@ def _count_prices(condition: ColumnElement[bool]) -> ScalarSelect[int]:
     return (
         select(func.count())
         .select_from(Price)
-        .join(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
+        .outerjoin(FuelFigure, FuelFigure.gastype_id == Price.gastype_id)
         .where(condition)
         .scalar_subquery()
     )

@@ -84,6 +84,12 @@ def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def feed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ages count from the newest report of the feed: to be asked for before the settings."""
+    monkeypatch.setenv("CARBUROAM_AS_OF", "feed")
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     state_dir = tmp_path / "state"
     state_dir.mkdir()

@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from db import begin_writing, open_engine, prepare_database
 from errors import DatabaseNewer
 from models import FUEL_NAMES, Base, Credential, EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
-from prices.figures import list_national_figures
+from prices.figures import NationalFigures
 from settings import ROOT, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -183,7 +183,7 @@ def test_prices_loaded_before_there_were_ranges_stay_judged_by_their_median(sett
             )
     prepare_database(engine)
     with engine.connect() as connection:
-        figures = list_national_figures(connection)
+        figures = NationalFigures().find(connection, "", datetime(2023, 12, 1, tzinfo=UTC))
     engine.dispose()
     for fuel_id, prices in ((1, (799, 800, 1700, 1701)), (5, (800, 801, 1701, 1702))):
         standings = [figures[fuel_id].judge(price, NOW) for price in prices]

@@ -37,7 +37,7 @@ from errors import LoadRunning
 from etl import LoadReport, find_last_load, has_stations, is_load_running, load_brands, load_sample, run_load
 from feed.generator import FIRST_SAMPLE_ID, FeedDamage
 from load_lock import LOCK_FILE
-from models import Base, EtlRun, FeedState, Price, Station
+from models import Base, EtlRun, FeedState, FuelFigure, Price, Station
 from settings import ROOT, VERSION, Settings
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -161,6 +161,26 @@ def test_a_server_that_says_not_modified_is_believed(
     with engine.connect() as connection:
         state = connection.execute(select(FeedState.__table__)).one()
     assert (state.etag, state.last_modified, state.loaded_at) == ('"a1"', modified, LATER)
+
+
+def test_national_figures_are_of_the_prices_that_are_fresh_at_the_load(
+    load: Load, make_feed: MakeFeed, engine: Engine, settings: Settings
+) -> None:
+    def count_stations() -> int:
+        with engine.connect() as connection:
+            return sum(connection.scalars(select(FuelFigure.station_count)))
+
+    feed = make_feed(newest_at=NOW)
+    load(feed, NOW)
+    at_first = count_stations()
+    assert at_first > 40
+    assert load(feed, NOW + timedelta(days=20)).status == "unchanged"
+    assert 0 < count_stations() < at_first, "the feed is frozen, its prices grow old"
+    assert load(feed, NOW + timedelta(days=200)).status == "unchanged"
+    assert count_stations() == 0
+    own_clock = settings.model_copy(update={"feed_url": str(feed), "as_of": "feed"})
+    assert run_load(own_clock, engine, now=lambda: NOW + timedelta(days=201)).status == "unchanged"
+    assert count_stations() == at_first
 
 
 def test_the_same_archive_under_a_new_etag_is_unchanged(load: Load, make_feed: MakeFeed, web: WebServer) -> None:

@@ -58,6 +58,7 @@ RULES = {
         "", {"10.0.0.0/8, ::1": "10.0.0.0/8, ::1"}, {"10.0.0.0/99": "10.0.0.0/99", "proxy": "proxy"}
     ),
     "trusted_scrapers": Rule("", {"10.0.0.7": "10.0.0.7"}, {"10.0.0.0/99": "10.0.0.0/99", "prometheus": "prometheus"}),
+    "as_of": Rule("", {"feed": "feed"}, dict.fromkeys(["now", "FEED", "2023-11-22"], "must be feed or left out")),
     "requests_per_minute": Rule(120, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
 }
 GOOD = [(name, text, value) for name, rule in RULES.items() for text, value in rule.good.items()]

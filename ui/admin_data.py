@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from models import FUEL_NAMES
 from prices.loads import Run, list_runs
 from prices.quality import DoubtfulLocation, DoubtfulPrice, GoneStation, inspect_feed
 from ui.formats import escape, format_count, format_day, format_price
+from ui.freshness import count_ages_from, get_shown_freshness
 from ui.price_table import name_station
 from ui.reading import open_reading
 from ui.run_messages import word_message
@@ -21,9 +24,10 @@ LOOKED_BACK = 20  # runs, of which the last one that loaded something counts
 
 def show_data() -> None:
     """Draw the section."""
+    as_of = count_ages_from(get_shown_freshness(), datetime.now(UTC))
     with open_reading() as connection:
         runs = list_runs(connection, LOOKED_BACK)
-        quality = inspect_feed(connection, SHOWN)
+        quality = inspect_feed(connection, SHOWN, as_of)
     _show_rejected(next((run for run in runs if run.status == "loaded"), None))
     st.subheader(_("Implausible prices"), anchor=False)
     show_count(quality.implausible_count, SHOWN)

@@ -10,13 +10,12 @@ from accounts.profile import FIGURES, round_figure
 from accounts.registration import DEFAULT_FUELS
 from errors import FavouriteError, PlaceUnknown
 from models import FUEL_NAMES, sort_fuels
-from prices.figures import list_national_figures
 from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
-from ui.freshness import count_ages_from, get_shown_freshness
+from ui.freshness import count_ages_from, get_shown_freshness, read_figures
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
 from ui.texts import _
@@ -110,9 +109,10 @@ def _keep_vehicle() -> None:
 
 def _take_example(own: StationList) -> None:
     fuel_id = get_tried_fuels()[0]
-    as_of = count_ages_from(get_shown_freshness(), datetime.now(UTC))
+    freshness = get_shown_freshness()
+    as_of = count_ages_from(freshness, datetime.now(UTC))
     with open_reading() as connection:
-        figure = list_national_figures(connection).get(fuel_id)
+        figure = read_figures(connection, freshness, as_of).get(fuel_id)
         for town in EXAMPLES:
             try:
                 place = find_places(connection, town)[0]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import streamlit as st
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 import etl
-from prices.freshness import Freshness, get_freshness
+from prices.figures import NationalFigure
+from prices.freshness import Freshness, find_as_of, get_freshness
+from settings import AS_OF_FEED
 from ui.formats import format_instant
-from ui.reading import get_engine, get_settings, get_starter, open_reading
+from ui.reading import get_engine, get_national_figures, get_settings, get_starter, open_reading
 from ui.texts import _
 
-# A feed whose newest report is older than this is a snapshot of another time, or loads have failed for long.
-LIVE = timedelta(days=1)
 POLL_SECONDS = 2.0
 IDLE_POLL_SECONDS = 60.0
 
@@ -34,10 +35,13 @@ def get_shown_freshness() -> Freshness | None:
 
 
 def count_ages_from(freshness: Freshness | None, now: datetime) -> datetime:
-    """Return the instant from which ages of prices are told: now, or the newest report of a feed of another time."""
-    if freshness is None or freshness.newest_report_at is None or now - freshness.newest_report_at < LIVE:
-        return now
-    return freshness.newest_report_at
+    """Return the instant from which ages of prices and stock-outs count, for all that this rerun shows."""
+    return find_as_of(get_settings().as_of, None if freshness is None else freshness.newest_report_at, now)
+
+
+def read_figures(connection: Connection, freshness: Freshness | None, as_of: datetime) -> dict[int, NationalFigure]:
+    """Return the national figures as of that instant by fuel; none before the first load."""
+    return {} if freshness is None else get_national_figures().find(connection, freshness.edition, as_of)
 
 
 def show_load_times(freshness: Freshness) -> None:
@@ -51,15 +55,21 @@ def show_load_times(freshness: Freshness) -> None:
 
 
 def show_state(freshness: Freshness | None) -> None:
-    """Draw the banners about the data, and watch for newer ones."""
-    is_running = etl.is_load_running(get_settings(), get_engine())
+    """Draw the banners about the data, above the first price of a page, and watch for newer data."""
+    show_banners(freshness)
+    watch_loads(freshness)
+
+
+def show_banners(freshness: Freshness | None) -> None:
+    """Draw what must be known of the data before any price is read."""
     if freshness is None:
         st.info(
             _("The prices of the whole country are being loaded for the first time. This page will fill itself."),
             title=_("Loading the prices"),
             icon="spinner",
         )
-    elif freshness.is_sample:
+        return
+    if freshness.is_sample:
         st.warning(
             _(
                 "The national feed can't be reached yet, so you see invented stations and prices to try the pages "
@@ -68,14 +78,32 @@ def show_state(freshness: Freshness | None) -> None:
             title=_("These are not real prices"),
             icon=":material/science:",
         )
-    elif (newest := freshness.newest_report_at) is not None and datetime.now(UTC) - newest >= LIVE:
+    newest = freshness.newest_report_at
+    if newest is None:
+        return
+    is_out_of_date = freshness.is_out_of_date(datetime.now(UTC))
+    if get_settings().as_of == AS_OF_FEED:
         st.warning(
-            _("The newest report in them is of {instant}. Ages are counted from then.").format(
-                instant=format_instant(newest)
-            ),
-            title=_("These prices are not of today"),
+            _(
+                "The newest report is from {instant}. Ages count from then, not from now: this installation is set up "
+                "to try a snapshot of another time (setting CARBUROAM_AS_OF)."
+            ).format(instant=format_instant(newest)),
+            title=_("These prices are out of date") if is_out_of_date else _("Ages count from the newest report"),
             icon=":material/history:",
         )
+    elif is_out_of_date and not freshness.is_sample:
+        st.warning(
+            _("The newest report is from {instant}. You may pay a different price at the pump.").format(
+                instant=format_instant(newest)
+            ),
+            title=_("These prices are out of date"),
+            icon=":material/history:",
+        )
+
+
+def watch_loads(freshness: Freshness | None) -> None:
+    """Say whether new prices are being loaded, and draw the page anew when they are there."""
+    is_running = etl.is_load_running(get_settings(), get_engine())
     if is_running and freshness is not None:
         note = _("New prices are being loaded; the page will show them by itself.")
         st.caption(f":material/sync: {note}")

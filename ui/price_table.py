@@ -20,6 +20,7 @@ from ui.station_links import make_station_link
 from ui.tables import show_table
 from ui.texts import _, get_language
 
+BADGE_LENGTH = 36
 LINE_LENGTH = 20  # of what is said under the mouse: near the rim of a map the rest of a line is cut off
 
 
@@ -172,7 +173,7 @@ def write_doubt(row: PriceRow | FavouritePrice) -> str:
 
 
 def _write_badges(*notes: str) -> str:
-    return " ".join(f":orange-badge[{note}]" for note in notes if note)
+    return " ".join(mark_note(note) for note in notes if note)
 
 
 def write_note(row: PriceRow | FavouritePrice) -> str:
@@ -184,6 +185,11 @@ def write_note(row: PriceRow | FavouritePrice) -> str:
     if row.rank in ("out", "long_out"):
         return write_stock_out(row.out_since, is_long=row.rank == "long_out")
     return ""
+
+
+def mark_note(note: str) -> str:
+    """Write a note as a badge or, since badges are not wrapped and a phone is narrow, a long one as coloured text."""
+    return f":orange-badge[{note}]" if len(note) <= BADGE_LENGTH else f":orange[{note}]"
 
 
 def write_stock_out(since: datetime | None, *, is_long: bool, language: str | None = None) -> str:

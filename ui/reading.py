@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from db import READ_SECONDS, begin_writing, open_engine, prepare_database
 from errors import NotSaved
 from mail import Mailer
+from prices.figures import NationalFigures
 from prices.medians import NearbyMedians
 from scheduler import Starter
 from settings import Settings, read_settings
@@ -100,6 +101,12 @@ def get_mailer() -> Mailer:
 def get_medians() -> NearbyMedians:
     """Return the medians around stations, which are worked out once a load."""
     return NearbyMedians()
+
+
+@st.cache_resource(show_spinner=False)
+def get_national_figures() -> NationalFigures:
+    """Return the national figures that this process keeps."""
+    return NationalFigures()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from stations.favourites import Favourite
 from ui.access import PAGES
 from ui.favourite_changes import SHOWN_KEY, close_station
 from ui.formats import escape, format_day
-from ui.freshness import count_ages_from
+from ui.freshness import count_ages_from, show_banners
 from ui.own_stations import show_add_form
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
@@ -71,6 +71,7 @@ def _show_station(
         )
     show_opening(station, now)
     show_add_form(station, favourites, "dialog")
+    show_banners(freshness)  # the dialog hides those of the page
     show_prices(prices, freshness, count_ages_from(freshness, now))
     show_hours(station, now)
     show_services(station)

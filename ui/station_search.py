@@ -18,12 +18,13 @@ from sqlalchemy import Connection
 
 from errors import PlaceUnknown, SearchRefused
 from models import FUEL_NAMES
-from prices.figures import NationalFigure, list_national_figures
+from prices.figures import NationalFigure
 from prices.nearby import NearbyPrices, list_nearby_prices
 from stations.brands import list_brands
 from stations.details import list_services
 from stations.filters import Roads, StationFilters, split_words
 from stations.places import Place, find_places, parse_point
+from ui.reading import get_national_figures
 
 T = TypeVar("T")
 
@@ -129,14 +130,15 @@ def get_facts() -> LastAnswers:
     return LastAnswers(2)
 
 
-def read_facts(connection: Connection, edition: str) -> Facts:
-    """Return the facts of a load; `edition` is that of its Freshness."""
+def read_facts(connection: Connection, edition: str, as_of: datetime) -> Facts:
+    """Return the facts of a load in the hour of `as_of`; `edition` is that of its Freshness."""
+    hour = find_hour(as_of)
 
     def read() -> Facts:
         brands = {brand.key: brand.name for brand in list_brands(connection)}
-        return Facts(list_national_figures(connection), list_services(connection), brands)
+        return Facts(get_national_figures().find(connection, edition, hour), list_services(connection), brands)
 
-    return get_facts().find(edition, read)
+    return get_facts().find((edition, hour), read)
 
 
 def find_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
@@ -241,7 +243,7 @@ def read_search(query: Mapping[str, str]) -> StationSearch:
 
 
 def _list_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
-    figures = read_facts(connection, edition).figures
+    figures = read_facts(connection, edition, as_of).figures
     latitude, longitude = search.point or (None, None)
     return list_nearby_prices(
         connection,

@@ -22,7 +22,7 @@ from ui.formats import (
     get_weekday,
     list_weekdays,
 )
-from ui.price_table import write_stock_out
+from ui.price_table import mark_note, write_stock_out
 from ui.service_names import name_service
 from ui.tables import show_table
 from ui.texts import _
@@ -125,7 +125,7 @@ def _write_report(row: FuelRow, age_from: datetime) -> str:
         notes.append(_("old price"))
     if row.standing == "implausible":
         notes.append(_("implausible price"))
-    return "  \n".join([*parts, *(f":orange-badge[{note}]" for note in notes)])
+    return "  \n".join([*parts, *map(mark_note, notes)])
 
 
 def show_hours(station: StationDetails, now: datetime) -> None:

@@ -23,5 +23,4 @@ def upgrade() -> None:
     op.execute(stations.update().where(is_asked).values(fingerprint=None))
     op.execute(feed_state.update().values(digest="", etag=None, last_modified=None))
     op.execute(stock_outs.delete().where(stock_outs.c.is_permanent))
-    with op.batch_alter_table("stock_outs") as batch:
-        batch.drop_column("is_permanent")
+    op.drop_column("stock_outs", "is_permanent")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -78,13 +79,18 @@ class Client:
         return Heard(start["status"], names, b"".join(part.get("body", b"") for part in bodies))
 
 
-def make_outside(settings: Settings, open_reading: Callable[[], Connection], metrics: Metrics | None = None) -> Client:
+def make_outside(
+    settings: Settings,
+    open_reading: Callable[[], Connection],
+    metrics: Metrics | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Client:
     """Return a client of the routes and middleware that `app.py` gives to the application."""
     metrics = metrics or Metrics(open_reading)
     limits = Limits(settings.requests_per_minute, settings.proxies)
     app = Starlette(
         routes=[
-            *make_api_routes(open_reading, metrics),
+            *make_api_routes(settings, open_reading, metrics, now),
             *make_health_routes(settings, open_reading, metrics),
         ],
         middleware=[

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from asgi_client import Client, Heard, make_outside
@@ -54,9 +55,9 @@ def client(engine: Engine, settings: Settings) -> Iterator[Client]:
         add_stock_out(connection, 4)
         add_stock_out(connection, 1, fuel_id=E85, days=91)
         connection.execute(insert(StationBrand).values(station_id=1, brand="Total", brand_key="total", name="Relais"))
-        store_figures(connection)
+        store_figures(connection, NOW)
         note_load(connection)
-    return make_outside(settings, engine.connect)
+    return make_outside(settings, engine.connect, now=lambda: NOW)
 
 
 def list_ids(answer: Heard) -> list[int]:
@@ -75,6 +76,7 @@ def test_the_cheapest_comes_first_and_what_cannot_be_compared_last(client: Clien
         "loaded_at": "2026-03-10T12:00:00Z",
         "newest_report_at": "2026-03-10T12:00:00Z",
         "stock_outs_at": "2026-03-10T12:00:00Z",
+        "is_out_of_date": False,
         "is_sample": False,
     }
     first, _, dry, old = body["stations"]
@@ -86,12 +88,73 @@ def test_the_cheapest_comes_first_and_what_cannot_be_compared_last(client: Clien
             "price_eur": 1.7,
             "reported_at": "2026-03-10T00:00:00Z",
             "age_hours": 12,
+            "status": "fresh",
             "standing": "fresh",
             "stock_out": None,
         }
     ]
     assert dry["prices"][0]["stock_out"] == {"since": "2026-03-08T12:00:00Z", "is_old": False, "for_good": False}
-    assert (old["prices"][0]["standing"], old["prices"][0]["age_hours"]) == ("old", 960)
+    assert (old["prices"][0]["status"], old["prices"][0]["age_hours"]) == ("old", 960)
+    for station in body["stations"]:
+        assert station["prices"][0]["standing"] == station["prices"][0]["status"]
+
+
+def ask_later(engine: Engine, settings: Settings, days: float) -> tuple[dict[str, Any], list[tuple[Any, ...]], Any]:
+    """Return the feed, the stations with status and age of their prices, and E10 in the country, so many days later."""
+    client = make_outside(settings, engine.connect, now=lambda: NOW + timedelta(days=days))
+    body = client.get(f"/api/v1/stations?{NEAR}&fuel=E10").json
+    prices = [
+        (one["id"], price["status"], price["age_hours"], (price["stock_out"] or {}).get("is_old"))
+        for one in body["stations"]
+        for price in one["prices"]
+    ]
+    assert body["feed"] == client.get("/api/v1/status").json["feed"]
+    return body["feed"], prices, (body["median_milli_eur"], client.get("/api/v1/fuels").json["fuels"][0])
+
+
+@pytest.mark.usefixtures("client")
+def test_a_feed_that_is_frozen_grows_old_without_a_load(engine: Engine, settings: Settings) -> None:
+    feed, prices, (median, country) = ask_later(engine, settings, 1)
+    assert feed["is_out_of_date"] is False, "a day is not more than a day"
+    assert prices == [
+        (1, "fresh", 36, None),
+        (2, "fresh", 36, None),
+        (4, "fresh", 36, False),
+        (3, "old", 984, None),
+    ]
+    feed, prices, (median, country) = ask_later(engine, settings, 29)
+    assert feed["is_out_of_date"] is True
+    assert [status for _, status, *_ in prices] == ["fresh", "fresh", "fresh", "old"]
+    assert (median, country["median_milli_eur"], country["lowest_milli_eur"], country["station_count"]) == (
+        *(1700, 1700, 1650),
+        4,
+    )
+    feed, prices, (median, country) = ask_later(engine, settings, 30)
+    assert {(status, is_old) for _, status, _, is_old in prices} == {("old", None), ("old", False)}
+    assert (median, country["median_milli_eur"], country["lowest_milli_eur"], country["station_count"]) == (
+        *(None, None, None),
+        0,
+    )
+    feed, prices, _ = ask_later(engine, settings, 100)
+    assert prices == [
+        (3, "old", 3360, None),
+        (1, "old", 2412, None),
+        (2, "old", 2412, None),
+        (4, "old", 2412, True),
+    ]
+
+
+@pytest.mark.usefixtures("client")
+def test_a_snapshot_of_another_time_keeps_its_own_clock_when_that_is_set(engine: Engine, settings: Settings) -> None:
+    feed, prices, (median, country) = ask_later(engine, settings.model_copy(update={"as_of": "feed"}), 900)
+    assert feed["is_out_of_date"] is True
+    assert prices == [
+        (1, "fresh", 12, None),
+        (2, "fresh", 12, None),
+        (4, "fresh", 12, False),
+        (3, "old", 960, None),
+    ]
+    assert (median, country["median_milli_eur"]) == (1700, 1700)
 
 
 def test_without_a_fuel_the_nearest_comes_first_with_all_its_prices(client: Client) -> None:
@@ -113,7 +176,7 @@ def test_an_implausible_price_is_said_to_be_that(client: Client, engine: Engine)
         connection.execute(update(Price).where(Price.station_id == 2, Price.gastype_id == E10).values(price=17))
     answer = client.get(f"/api/v1/stations?{NEAR}&fuel=E10")
     assert list_ids(answer) == [1, 4, 3, 2]
-    assert answer.json["stations"][3]["prices"][0]["standing"] == "implausible"
+    assert answer.json["stations"][3]["prices"][0]["status"] == "implausible"
 
 
 def test_one_station_has_all_that_is_known_of_it(client: Client, engine: Engine) -> None:

@@ -33,7 +33,9 @@ def read_block(kind: str) -> str:
 @pytest.fixture
 def client(engine: Engine, settings: Settings, make_feed: MakeFeed) -> Client:
     """The outside of a program whose stations are all where the examples look for them."""
-    assert run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine).is_success
+    assert run_load(
+        settings.model_copy(update={"feed_url": str(make_feed(newest_at=datetime.now(UTC)))}), engine
+    ).is_success
     with begin_writing(engine) as connection:
         connection.execute(update(Station).values(latitude=45.757, longitude=4.832))
     return make_outside(settings, engine.connect)

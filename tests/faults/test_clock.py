@@ -19,6 +19,8 @@ from scheduler import compute_wait
 from settings import Settings
 from statefiles import read_lastjob
 
+pytestmark = pytest.mark.usefixtures("feed_clock")  # the national figures are compared too
+
 YEAR = timedelta(days=365)
 INTERVAL = timedelta(hours=6)
 

@@ -23,6 +23,8 @@ from bench.postgres_cluster import Cluster, find_programs, run_cluster
 from db import open_engine, prepare_database
 from settings import Settings
 
+pytestmark = pytest.mark.usefixtures("feed_clock")  # the national figures are compared too
+
 HOLD = """
 import sys
 from contextlib import ExitStack

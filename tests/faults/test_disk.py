@@ -17,7 +17,10 @@ from sqlalchemy.exc import OperationalError
 from db import open_engine, prepare_database
 from settings import Settings
 
-pytestmark = pytest.mark.skipif(DATABASE != "sqlite", reason="the disk that is full is that of the database")
+pytestmark = [
+    pytest.mark.skipif(DATABASE != "sqlite", reason="the disk that is full is that of the database"),
+    pytest.mark.usefixtures("feed_clock"),  # the national figures are compared too
+]
 
 MEGABYTES = 12
 

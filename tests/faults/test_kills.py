@@ -20,6 +20,8 @@ from sqlalchemy import Engine, func, select
 from models import EtlRun
 from settings import Settings
 
+pytestmark = pytest.mark.usefixtures("feed_clock")  # the national figures are compared too
+
 POLL_SECONDS = 0.005  # a small part of what a load takes
 
 

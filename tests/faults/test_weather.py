@@ -26,6 +26,8 @@ from mail import LONGEST_PAUSE, send_due
 from models import EtlRun
 from settings import Settings
 
+pytestmark = pytest.mark.usefixtures("feed_clock")  # the national figures are compared too
+
 RESTLESS = """
 from logs import set_up_logging
 from scheduler import Scheduler

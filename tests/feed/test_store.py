@@ -243,7 +243,7 @@ def test_a_price_that_stands_twice_keeps_nothing_of_the_others(
 def test_only_the_fuel_of_a_damaged_stock_out_stays_as_it_was(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    other = write_pdv(2, write_prix(1), write_rupture(6), write_rupture(1))
+    other = write_pdv(2, write_prix(2), write_rupture(6), write_rupture(1))
     load(write_feed(write_pdv(1, write_rupture(1), write_rupture(5), write_rupture(6)), other))
     damaged = '<rupture nom="E10" id="" debut="2026-03-01 16:16:02" fin="" type="temporaire"/>'
     load(write_feed(write_pdv(1, write_rupture(1), damaged), other), NOW + SIX_HOURS)
@@ -503,7 +503,8 @@ def test_a_fuel_that_is_given_up_is_sold_no_longer(load: Load, write_feed: Calla
 def test_a_price_in_a_feed_that_names_no_stock_outs_ends_one_that_began_before(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    load(write_feed(write_pdv(1, write_rupture(1)), write_pdv(2, write_rupture(1)), write_pdv(3, write_rupture(1))))
+    dry = write_rupture(1)
+    load(write_feed(write_pdv(1, dry), write_pdv(2, dry), write_pdv(3, write_prix(5), dry)))
     load(
         write_feed(
             write_pdv(1, write_prix(1, maj="2026-03-01 16:16:03")),
@@ -518,7 +519,8 @@ def test_a_price_in_a_feed_that_names_no_stock_outs_ends_one_that_began_before(
 def test_a_stock_out_whose_end_has_come_goes_although_the_feed_is_the_same(
     load: Load, write_feed: Callable[..., Path], engine: Engine, pack: Callable[[Path], Path]
 ) -> None:
-    feed = write_feed(write_pdv(1, write_rupture(5, fin="2026-03-12 08:00:00")), write_pdv(2, write_rupture(1)))
+    over_soon = write_pdv(1, write_prix(1), write_rupture(5, fin="2026-03-12 08:00:00"))
+    feed = write_feed(over_soon, write_pdv(2, write_rupture(1)))
     load(feed)
     assert list_stock_outs(engine) == {(1, 5), (2, 1)}
     load(pack(feed), NOW + SIX_HOURS)

@@ -10,7 +10,6 @@ from statistics import median_low
 
 import pytest
 from page_visit import (
-    FIRST_ID,
     FUEL_IDS,
     Country,
     find_centre,
@@ -35,9 +34,9 @@ from streamlit.testing.v1 import AppTest
 
 import etl
 from db import begin_writing
-from feed.generator import FeedRecipe, write_feed
 from models import FuelFigure, Price, Station, StationBrand, StockOut
 from settings import Settings
+from ui.formats import PARIS
 
 LYON = ("69003", "69007")
 HOSTILE = "**b** [x](javascript:alert(1)) <script> :red[x] :material/home: $x$ www.evil.com a@b.c | `c` ~~s~~"
@@ -299,37 +298,16 @@ def test_prices_of_now_need_no_banner(app: Country) -> None:
     assert not at.main.info
 
 
-def test_a_feed_of_another_time_says_so_and_counts_ages_from_its_newest_report(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine, tmp_path: Path
-) -> None:
-    newest_at = datetime(2023, 11, 22, 8, 20, tzinfo=UTC)
-    feed = tmp_path / "old.zip"
-    write_feed(feed, FeedRecipe(newest_at=newest_at, stations=60, first_id=FIRST_ID, oddities=False))
-    etl.run_load(settings.model_copy(update={"feed_url": str(feed)}), engine)
-    with begin_writing(engine) as connection:
-        connection.execute(update(Price).values(updated_at=newest_at - timedelta(hours=3)))
-    with run_app(monkeypatch, settings):
-        at = visit(q="lyon")
-        (box,) = at.main.warning
-        assert box.proto.title == "These prices are not of today"
-        assert box.value == ("The newest report in them is of 22 November 2023 at 09:20. Ages are counted from then.")
-        assert all("3\u00a0hours\u00a0ago" in station for _, station, _ in list_rows(at))
-
-
 def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> None:
     lyon = sorted(id_ for id_, station in own_app.stations.items() if station.zip_code in LYON)
-    fresh, old, wild, out, empty = (*lyon, *(lyon[0] + n for n in range(1, 5)))[:5]
-    assert len({fresh, old, wild, out, empty}) == 5
+    ids = fresh, old, wild, out, empty, forgotten = (*lyon, *(lyon[0] + n for n in range(1, 6)))[:6]
+    assert len(set(ids)) == 6
     now = datetime.now(UTC)
     centre = find_centre(own_app, *LYON)
     with begin_writing(own_app.engine) as connection:
         for table in (Price, StockOut):
             connection.execute(table.__table__.delete().where(table.gastype_id == 5))
-        connection.execute(
-            update(Station)
-            .where(Station.id.in_([fresh, old, wild, out, empty]))
-            .values(latitude=centre[0], longitude=centre[1])
-        )
+        connection.execute(update(Station).where(Station.id.in_(ids)).values(latitude=centre[0], longitude=centre[1]))
         prices = {fresh: (1850, 1), old: (1700, 40), wild: (400, 1), out: (1600, 1)}
         for station_id, (price, days) in prices.items():
             connection.execute(
@@ -337,7 +315,8 @@ def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> N
                     station_id=station_id, gastype_id=5, price=price, updated_at=now - timedelta(days=days)
                 )
             )
-        for station_id, began_at in ((out, datetime(2026, 3, 1, 12, tzinfo=UTC)), (empty, None)):
+        ran_out_at, long_ago = now - timedelta(days=20), datetime(2025, 3, 1, 12, tzinfo=UTC)
+        for station_id, began_at in ((out, ran_out_at), (empty, None), (forgotten, long_ago)):
             connection.execute(
                 StockOut.__table__.insert().values(station_id=station_id, gastype_id=5, began_at=began_at)
             )
@@ -355,17 +334,18 @@ def test_rows_that_are_not_compared_say_why_and_come_last(own_app: Country) -> N
     rows = [(price.split("\n")[0], station.split("\n")[2:]) for price, station, _ in list_rows(visit(q="lyon"))]
     assert rows == [
         ("€1.850", []),
-        ("€1.600", ["out of stock since 1 March 2026"]),
+        ("€1.600", [f"out of stock since {ran_out_at.astimezone(PARIS):%-d %B %Y}"]),
         ("–", ["out of stock"]),
         ("€1.700", ["old price"]),
         ("€0.400", ["implausible price"]),
+        ("–", ["reported out of stock since 1 March 2025"]),
     ]
     french = visit(q="lyon", locale="fr-FR")
-    assert [station.split("\n")[2:] for _, station, _ in list_rows(french)][1:] == [
-        ["rupture depuis le 1er mars 2026"],
+    assert [station.split("\n")[2:] for _, station, _ in list_rows(french)][2:] == [
         ["rupture"],
         ["prix ancien"],
         ["prix invraisemblable"],
+        ["signalé en rupture depuis le 1er mars 2025"],
     ]
 
 

@@ -12,16 +12,27 @@ from conftest import REAL_FEEDS
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as some
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, event, insert, select
 
 from db import begin_writing
 from etl import run_load
-from models import FUEL_NAMES, Price, Station
-from prices.figures import NationalFigure, find_plausible_range, list_national_figures, store_figures
+from models import FUEL_NAMES, FuelFigure, Price, Station
+from prices.figures import (
+    NationalFigure,
+    NationalFigures,
+    compute_figures,
+    find_plausible_range,
+    renew_figures,
+    store_figures,
+)
 from settings import Settings
 
-NEWEST = datetime(2023, 11, 22, 22, 0, tzinfo=UTC)  # long ago: age counts from here, not from today
+NEWEST = datetime(2023, 11, 22, 22, 0, tzinfo=UTC)
 GAZOLE, SP95, E85, GPLC, E10, SP98 = 1, 2, 3, 4, 5, 6
+
+
+def find(connection: Connection, as_of: datetime = NEWEST) -> dict[int, NationalFigure]:
+    return NationalFigures().find(connection, "", as_of)
 
 
 def work_out(
@@ -48,8 +59,8 @@ def work_out(
             connection.execute(
                 insert(Price).values(station_id=number, gastype_id=fuel, price=price, updated_at=reported_at)
             )
-        store_figures(connection)
-        return list_national_figures(connection)
+        store_figures(connection, NEWEST)
+        return find(connection)
 
 
 def test_each_fuel_has_its_median_lowest_count_and_plausible_range(engine: Engine) -> None:
@@ -217,7 +228,7 @@ def test_a_price_is_old_after_30_days_and_for_e85_and_gplc_after_90(engine: Engi
     assert figure.judge(1000, NEWEST - limit - timedelta(seconds=1)) == "old"
 
 
-def test_age_counts_from_the_newest_report_of_any_fuel(engine: Engine) -> None:
+def test_a_price_grows_old_whatever_other_fuels_report(engine: Engine) -> None:
     figures = work_out(engine, [(GAZOLE, 1700, timedelta(days=31)), (GAZOLE, 1800, timedelta(days=29)), (E10, 1750)])
     assert (figures[GAZOLE].station_count, figures[GAZOLE].fresh_from) == (1, NEWEST - timedelta(days=30))
 
@@ -235,8 +246,8 @@ def test_new_figures_take_the_place_of_the_former(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         connection.execute(Price.__table__.delete().where(Price.gastype_id == SP98))
         connection.execute(Price.__table__.update().values(price=1600))
-        store_figures(connection)
-        figures = list_national_figures(connection)
+        store_figures(connection, NEWEST)
+        figures = find(connection)
     assert {fuel: figure.median_milli_eur for fuel, figure in figures.items()} == {GAZOLE: 1600}
 
 
@@ -293,7 +304,8 @@ def load_real(engine: Engine, settings: Settings, name: str) -> RealFeed:
     with engine.connect() as connection:
         for row in connection.execute(select(Price.__table__)):
             prices[row.gastype_id].append((row.station_id, row.price, row.updated_at))
-        return RealFeed(list_national_figures(connection), prices)
+        newest = max(at for reported in prices.values() for _, _, at in reported)
+        return RealFeed(compute_figures(connection, newest), prices)
 
 
 @pytest.mark.parametrize("name", ISOLATED)
@@ -332,3 +344,48 @@ def test_an_sp95_of_2026_at_0_86_of_the_median_is_isolated(engine: Engine, setti
     feed = load_real(engine, settings, "years/instantane_ruptures_2026-06-05.zip")
     assert feed.list_isolated(SP95, is_low=True) == [1711]
     assert feed.figures[SP95].median_milli_eur == 1999
+
+
+LATER = NEWEST + timedelta(days=10)
+
+
+def test_figures_follow_the_clock_without_a_load(engine: Engine) -> None:
+    figures = work_out(engine, [(GAZOLE, 1600, timedelta(days=25)), (GAZOLE, 1700), (GAZOLE, 1800), (E10, 1750)])
+    assert figures[GAZOLE] == NationalFigure(GAZOLE, 1700, 1600, 3, NEWEST - timedelta(days=30), 850, 3400)
+    kept = NationalFigures()
+    with engine.connect() as connection:
+        later = kept.find(connection, "", LATER)
+        assert later[GAZOLE] == NationalFigure(GAZOLE, 1700, 1700, 2, LATER - timedelta(days=30), 850, 3400)
+        assert later[GAZOLE].judge(1600, NEWEST - timedelta(days=25)) == "old"
+        assert kept.find(connection, "", NEWEST + timedelta(days=31)) == {}
+        assert kept.find(connection, "", NEWEST) == figures, "another clock was set"
+
+
+def test_within_the_hour_figures_are_those_that_a_load_stored_and_judge_by_the_clock(engine: Engine) -> None:
+    work_out(engine, [(GAZOLE, 1600, timedelta(days=30) - timedelta(minutes=30)), (GAZOLE, 1700)])
+    with engine.connect() as connection:
+        figure = find(connection, NEWEST + timedelta(minutes=45))[GAZOLE]
+    assert (figure.lowest_milli_eur, figure.station_count) == (1600, 2)
+    assert figure.judge(1600, NEWEST - timedelta(days=30) + timedelta(minutes=30)) == "old"
+
+
+def test_figures_that_no_load_stored_are_computed_once_an_hour_and_edition(engine: Engine) -> None:
+    work_out(engine, [(GAZOLE, 1700)])
+    kept, asked = NationalFigures(), []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    with engine.connect() as connection:
+        for minutes, edition, expected in ((0, "a", 3), (59, "a", 1), (60, "a", 3), (60, "b", 3), (61, "b", 1)):
+            asked.clear()
+            kept.find(connection, edition, LATER + timedelta(minutes=minutes))
+            assert len([text for text in asked if text.startswith("SELECT")]) == expected
+
+
+def test_an_unchanged_feed_renews_figures_that_are_of_another_day(engine: Engine) -> None:
+    work_out(engine, [(GAZOLE, 1600, timedelta(days=25)), (GAZOLE, 1700), (GAZOLE, 1800)])
+    for as_of, lowest in ((NEWEST + timedelta(days=1), 1600), (LATER, 1700), (NEWEST, 1600)):
+        with begin_writing(engine) as connection:
+            renew_figures(connection, as_of)
+            assert connection.scalar(select(FuelFigure.lowest_price)) == lowest
+    with begin_writing(engine) as connection:
+        renew_figures(connection, NEWEST + timedelta(days=40))
+        assert connection.scalar(select(FuelFigure.lowest_price)) is None

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, insert
 import etl
 from db import begin_writing
 from models import BrandState
-from prices.freshness import Freshness, get_freshness
+from prices.freshness import Freshness, find_as_of, get_freshness
 from settings import Settings
 
 
@@ -73,3 +73,17 @@ def test_brands_of_two_lists_make_one_edition_of_their_own(
         assert freshness.brands_at == (NOW + timedelta(hours=count) if count else None)
         editions.add(freshness.edition)
     assert len(editions) == 3
+
+
+def test_a_feed_is_out_of_date_when_its_newest_report_is_more_than_a_day_old() -> None:
+    feed = Freshness(NOW, NOW - timedelta(days=1), None, is_sample=False)
+    assert not feed.is_out_of_date(NOW)
+    assert feed.is_out_of_date(NOW + timedelta(seconds=1))
+    assert not Freshness(NOW, None, None, is_sample=False).is_out_of_date(NOW + timedelta(days=9))
+
+
+def test_ages_count_from_now_unless_the_feed_s_own_clock_is_set() -> None:
+    newest = NOW - timedelta(days=900)
+    assert find_as_of("", newest, NOW) == NOW
+    assert find_as_of("feed", newest, NOW) == newest
+    assert find_as_of("feed", None, NOW) == NOW

@@ -60,13 +60,15 @@ def test_each_station_has_the_median_of_its_own_surroundings(engine: Engine) -> 
     assert found == {(1, E10): 1700, (2, E10): 1800, (3, E10): 1800, (4, E10): 1500, (5, E10): None}
 
 
-def test_a_load_is_worked_out_once_and_the_next_one_anew(engine: Engine) -> None:
+def test_a_load_is_worked_out_once_an_hour_and_the_next_one_anew(engine: Engine) -> None:
     medians, later = NearbyMedians(), NOW + timedelta(hours=6)
     with begin_writing(engine) as connection:
         add(connection, 1, 0, 1700)
-        assert medians.find(connection, NOW, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1700}
+        assert medians.find(connection, NOW, NOW, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1700}
         connection.execute(update(Price).values(price=1650))
-        assert medians.find(connection, NOW, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1700}
+        assert medians.find(connection, NOW, NOW, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1700}
         # A fuel that was not asked for yet is looked up, and has no figure to be judged by.
-        assert medians.find(connection, NOW, FIGURES, {1: CENTRE}, (E10, GAZOLE))[1, GAZOLE] is None
-        assert medians.find(connection, later, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1650}
+        assert medians.find(connection, NOW, NOW, FIGURES, {1: CENTRE}, (E10, GAZOLE))[1, GAZOLE] is None
+        assert medians.find(connection, later, NOW, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1650}
+        connection.execute(update(Price).values(price=1600))
+        assert medians.find(connection, later, later, FIGURES, {1: CENTRE}, (E10,)) == {(1, E10): 1600}

@@ -303,7 +303,9 @@ def astray(engine: Engine) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("fuel_id", [E10, None])
 def test_a_station_whose_location_is_doubtful_is_around_no_point(astray: Connection, fuel_id: int | None) -> None:
-    nearby = list_nearby_prices(astray, FIGURE, fuel_id, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=50.0)
+    nearby = list_nearby_prices(
+        astray, FIGURE, fuel_id, as_of=NOW, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=50.0
+    )
     assert list_ids(nearby) == [1]
 
 
@@ -314,7 +316,7 @@ def test_a_station_whose_location_is_doubtful_is_found_around_the_place_of_its_p
         (1, False, False),
     ]
     nearest = list_nearby_prices(
-        astray, FIGURE, None, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=10.0, zip_codes=("30300",)
+        astray, FIGURE, None, as_of=NOW, latitude=CENTRE[0], longitude=CENTRE[1], radius_km=10.0, zip_codes=("30300",)
     )
     assert list_ids(nearest) == [1, 2], "nobody knows how far away it is"
 
@@ -323,4 +325,4 @@ def test_a_station_whose_location_is_doubtful_is_found_by_its_postcode_and_in_th
     astray: Connection,
 ) -> None:
     assert list_ids(list_nearby(astray, zip_prefixes=("303",))) == [2, 3]
-    assert list_ids(list_nearby_prices(astray, FIGURE, E10)) == [2, 3, 1]
+    assert list_ids(list_nearby_prices(astray, FIGURE, E10, as_of=NOW)) == [2, 3, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from conftest import NOW
-from known_stations import add_station
+from known_stations import E10, E85, add_price, add_station
 from sqlalchemy import Engine, insert, update
 
 from db import begin_writing
@@ -38,7 +38,7 @@ def test_the_furthest_off_the_oldest_and_the_gone_come_first(engine: Engine) -> 
                 )
             )
     with engine.connect() as connection:
-        quality = inspect_feed(connection, 2)
+        quality = inspect_feed(connection, 2, NOW)
     assert quality.implausible_count == 3
     assert [(one.station_id, one.price_milli_eur) for one in quality.implausible] == [(3, 3401), (4, 1000)]
     assert (quality.old_count, [one.station_id for one in quality.oldest]) == (2, [6, 5])
@@ -51,5 +51,19 @@ def test_the_doubtful_locations_of_the_feed_are_counted(engine: Engine) -> None:
             add_station(connection, station_id, is_location_doubtful=station_id > 1)
         connection.execute(update(Station).where(Station.id == 4).values(left_feed_at=NOW))
     with engine.connect() as connection:
-        quality = inspect_feed(connection, 1)
+        quality = inspect_feed(connection, 1, NOW)
     assert (quality.misplaced_count, [one.station_id for one in quality.misplaced]) == (2, [2])
+
+
+def test_where_nothing_is_fresh_all_prices_are_counted_as_old(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        for station_id, fuel_id in ((1, E10), (2, E85)):
+            add_station(connection, station_id)
+            add_price(connection, station_id, 1700, fuel_id, days=0)
+    counts = []
+    with engine.connect() as connection:
+        for days in (29, 31, 91):
+            quality = inspect_feed(connection, 2, NOW + timedelta(days=days))
+            counts.append((quality.old_count, [one.station_id for one in quality.oldest]))
+    assert counts == [(0, []), (1, [1]), (2, [1, 2])]
+    assert (quality.implausible_count, quality.oldest[0].median_milli_eur) == (0, None)

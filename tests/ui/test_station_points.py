@@ -20,7 +20,7 @@ from db import begin_writing, open_engine, prepare_database
 from errors import TooManyRequests
 from feed.generator import FeedRecipe, write_feed
 from models import FeedState, Price, Station
-from prices.figures import list_national_figures
+from prices.figures import NationalFigures
 from prices.nearby import list_nearby_prices
 from settings import Settings
 from stations.filters import StationFilters
@@ -77,7 +77,7 @@ def test_the_points_are_the_stations_of_the_list_the_cheapest_drawn_last(
     with get_engine().connect() as connection:
         nearby = list_nearby_prices(
             connection,
-            list_national_figures(connection).get(fuel_id or 0),
+            NationalFigures().find(connection, "", datetime.now(UTC)).get(fuel_id or 0),
             fuel_id,
             as_of=datetime.now(UTC),
             latitude=place[0],
