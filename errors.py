@@ -21,6 +21,8 @@ CarburoamError
 ├── DriverUnknown         no driver has this id (any more)
 ├── NotSaved              the database can't be written to now, or is gone; nothing was saved
 ├── MailRefused           a mail could not be sent now; it is kept and tried again
+│   ├── MailServerAway    the mail server can't be reached or used now, so no other mail would go either
+│   └── MailRejected      the mail server will never take this mail
 ├── AdminError            an admin asked for what must not be
 │   ├── AdminOnly         who asks is no admin, or no longer
 │   ├── LastAdmin         without this account no admin could log in any more
@@ -150,7 +152,15 @@ class NotSaved(CarburoamError):
 
 
 class MailRefused(CarburoamError):
-    """A mail could not be sent now; it is kept and tried again."""
+    """A mail could not be sent now; it is kept and tried again. The text may quote the mail server."""
+
+
+class MailServerAway(MailRefused):
+    """The mail server can't be reached, does not answer in time, or takes no mail at all from us now."""
+
+
+class MailRejected(MailRefused):
+    """The mail server will never take this mail: it answered its recipient or its content with 5xx."""
 
 
 class AdminError(CarburoamError):

@@ -217,6 +217,15 @@ class EtlRun(Base):
     message: Mapped[str] = mapped_column(Text, default="")
 
 
+class ClearedRuns(Base):
+    """How many runs of a status were deleted for their age, so that counting all there ever were never goes back."""
+
+    __tablename__ = "cleared_runs"
+
+    status: Mapped[str] = mapped_column(String(20), primary_key=True)
+    count: Mapped[int]
+
+
 class RefusedFeed(Base):
     """The one row that says which feed was refused for holding too few stations, until a load succeeds.
 
@@ -373,8 +382,26 @@ class OutboxMail(Base):
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None] = mapped_column(
+        doc="from then on it is no longer worth sending, as a code that has expired; none: no such instant"
+    )
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime] = mapped_column(doc="a worker that takes it moves this ahead first")
+    last_error: Mapped[str | None] = mapped_column(
+        String(200), doc="why the last try failed, as mail.clean_reason leaves it; none: no try has failed"
+    )
+
+
+class FailedMail(Base):
+    """A mail that was given up, without whose it was and what it said."""
+
+    __tablename__ = "failed_mails"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    failed_at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(String(10), doc="one of mail.OUTCOMES")
+    reason: Mapped[str] = mapped_column(String(200), doc="the last_error of its row; empty: it was never tried")
 
 
 def make_town_key(town: str) -> str:

@@ -37,7 +37,6 @@ LOCK_FILE = "scheduler.lock"  # held by a scheduler as long as it lives, never d
 LIFE_FILE = "scheduler.alive"
 LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
 CHECK_SECONDS = 0.5  # how often pid.txt and lastjob.txt are looked at
-SWEEP_SECONDS = 60.0  # between two looks for mails that were left behind
 SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
 FIRST_RETRY_SECONDS = 60.0
 START_PAUSE_SECONDS = 10.0  # between two starts by one app
@@ -273,8 +272,9 @@ class Scheduler:
 
         engine = db.open_engine(self._settings.database)
         last_success = self._find_last_success(engine)
+        self._start_mailer(engine)
         failures = 0
-        while self._wait_until_due(engine, last_success, failures):
+        while self._wait_until_due(last_success, failures):
             try:
                 succeeded = self._load(engine)
             except Exception:
@@ -288,6 +288,12 @@ class Scheduler:
                 last_success = read_lastjob(self._settings, now) or now
             else:
                 logger.warning("retry failures=%d", failures)
+
+    def _start_mailer(self, engine: Engine) -> None:
+        """Start the thread that sends the mails which an app left behind: a load must not wait for a mail server."""
+        import mail
+
+        mail.Mailer(engine, self._settings)
 
     def _find_last_success(self, engine: Engine) -> datetime | None:
         """Return when the feed of the settings was last loaded; None when the database holds another or nothing."""
@@ -303,16 +309,15 @@ class Scheduler:
             is_loaded = False
         return read_lastjob(self._settings, datetime.now(UTC)) if is_loaded else None
 
-    def _wait_until_due(self, engine: Engine, last_success: datetime | None, failures: int) -> bool:
+    def _wait_until_due(self, last_success: datetime | None, failures: int) -> bool:
         """Wait, in short steps since the clock may be set and lastjob.txt removed; return False when asked to stop.
 
         Who removes lastjob.txt wants a load at once. Where none ever was (the sample writes none), none is due.
-        Once a minute the mails are sent that an app left behind.
         """
         interval = self._settings.refresh_seconds
         retry_at = time.monotonic() + compute_pause(failures, self._first_retry_seconds, interval) if failures else None
-        sweep_at = time.monotonic()
         was_there = False
+        is_told = False
         while not self._stop.is_set():
             if retry_at is not None:
                 seconds = retry_at - time.monotonic()
@@ -322,20 +327,11 @@ class Scheduler:
             if seconds <= 0 or (was_there and not is_there):
                 return True
             was_there = is_there
-            if time.monotonic() >= sweep_at:
-                self._sweep_mails(engine)
-                sweep_at = time.monotonic() + SWEEP_SECONDS
+            if not is_told:
+                logger.info("wait seconds=%.0f", seconds)
+                is_told = True
             self._stop.wait(min(seconds, CHECK_SECONDS))
         return False
-
-    def _sweep_mails(self, engine: Engine) -> None:
-        import mail
-
-        try:
-            mail.send_due(engine, self._settings)
-        except Exception:
-            # Loads go on, whatever keeps a mail from going; it is still in the outbox.
-            logger.exception("mails status=failed")
 
     def _load(self, engine: Engine) -> bool:
         import db

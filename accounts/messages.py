@@ -95,7 +95,10 @@ def queue_message(
     username: str = "",
     code: str = "",
 ) -> None:
-    """Queue the message of a kind; every text that a person typed is escaped in its HTML."""
+    """Queue the message of a kind; every text that a person typed is escaped in its HTML.
+
+    A message with a code expires with it. The others are news, which is still worth sending a day later.
+    """
     translate = load_catalogue(language).gettext
     facts = {"name": name, "username": username, "code": code, "minutes": MINUTES, "url": settings.base_url}
     subject, *paragraphs = _MESSAGES[kind]
@@ -115,4 +118,5 @@ def queue_message(
         text=text,
         html=f'<!doctype html><html lang="{language}"><meta charset="utf-8"><body>{html}</body></html>',
         now=now,
+        expires_at=now + LIFETIME if code else None,
     )

@@ -1,4 +1,4 @@
-"""The admin's page: loads, outputs, people, data, the database, and what admins did; for admins only."""
+"""The admin's page: loads, outputs, people, mails, data, the database, and what admins did; for admins only."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ui.admin_actions import show_audit, show_note
 from ui.admin_data import show_data
 from ui.admin_database import show_database
 from ui.admin_loads import show_loads
+from ui.admin_mails import show_mails
 from ui.admin_outputs import show_outputs
 from ui.admin_people import show_people
 from ui.reading import get_settings
@@ -20,6 +21,7 @@ SECTIONS = {
     "loads": (N_("Loads"), show_loads),
     "outputs": (N_("Outputs"), show_outputs),
     "people": (N_("People"), show_people),
+    "mails": (N_("Mails"), show_mails),
     "data": (N_("Data"), show_data),
     "database": (N_("Database"), show_database),
     "audit": (N_("Audit"), show_audit),

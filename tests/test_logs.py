@@ -81,7 +81,7 @@ def test_nothing_of_a_driver_s_life_is_a_secret_in_the_log(
 
     log = read_log(caplog)
     assert "carburoam.mail mail id=1 status=failed tries=1 error='ConnectionRefusedError'" in log
-    assert "status=given_up" in log
+    assert "status=expired" in log
     assert "IntegrityError" in log
     for secret in (EMAIL, "lovelace", PASSWORD, "wrong horse battery", SMTP_PASSWORD, session_id, *codes, KEY.decode()):
         assert secret not in log

@@ -15,11 +15,26 @@ from email.message import EmailMessage
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope as SMTPEnvelope
+from hanging_mail_server import ANSWERS, HangingMailServer
 from pydantic import SecretStr
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Row, func, select
 
 from db import begin_writing
-from mail import CLAIMED, GIVE_UP_AFTER, Mailer, queue_mail, send_due
+from mail import (
+    CLAIMED,
+    FAILED_KEPT,
+    GIVE_UP_AFTER,
+    REASON_LENGTH,
+    Failure,
+    Mailer,
+    clean_reason,
+    clear_failures,
+    list_failures,
+    look_at_outbox,
+    queue_mail,
+    send_due,
+)
 from models import OutboxMail
 from settings import Settings
 
@@ -27,13 +42,21 @@ NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 class Mailbox:
-    """Keeps what a mail server is handed; `answer` is what it says to each mail."""
+    """Keeps what a mail server is handed; `answer` is what it says to each mail, `welcome` to each recipient."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.answer = "250 OK"
+        self.welcome = "250 OK"
         self.arrived = threading.Event()
         self.port = 0
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: object, session: object, envelope: SMTPEnvelope, address: str, options: list[str]
+    ) -> str:
+        if self.welcome.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.welcome.format(address=address)
 
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802
         mail = message_from_bytes(envelope.content, policy=policy.default)  # type: ignore[attr-defined]
@@ -60,14 +83,25 @@ def mailing(settings: Settings, mailbox: Mailbox) -> Settings:
     return settings.model_copy(update={"smtp_url": SecretStr(url)})
 
 
-def queue(engine: Engine, subject: str = "Hello") -> None:
+def queue(engine: Engine, subject: str = "Hello", *, expires_at: datetime | None = None) -> None:
     with begin_writing(engine) as connection:
-        queue_mail(connection, recipient="ada@mailbox.org", subject=subject, text="Text é\n", html="<p>é</p>", now=NOW)
+        mail = {"recipient": "ada@mailbox.org", "subject": subject, "text": "Text é\n", "html": "<p>é</p>"}
+        queue_mail(connection, **mail, now=NOW, expires_at=expires_at)
 
 
 def count(engine: Engine) -> int:
     with engine.connect() as connection:
         return int(connection.execute(select(func.count()).select_from(OutboxMail)).scalar_one())
+
+
+def read_outbox(engine: Engine) -> list[Row[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(OutboxMail.__table__).order_by(OutboxMail.id)))
+
+
+def read_failures(engine: Engine) -> list[Failure]:
+    with engine.connect() as connection:
+        return list_failures(connection, 10)
 
 
 def test_a_mail_goes_as_text_and_html_and_its_row_goes(engine: Engine, mailing: Settings, mailbox: Mailbox) -> None:
@@ -172,3 +206,157 @@ def test_without_a_server_a_mail_becomes_a_private_file_for_a_day(engine: Engine
     os.utime(path, (old, old))
     send_due(engine, settings, lambda: NOW)
     assert not path.exists()
+
+
+# A mail server that hangs
+
+
+@pytest.mark.parametrize("dribbles", [False, True], ids=["silent", "dribbling"])
+@pytest.mark.parametrize("count", range(len(ANSWERS)))
+def test_a_server_that_hangs_at_any_step_gets_no_more_than_the_budget_of_one_mail(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, count: int, dribbles: bool
+) -> None:
+    monkeypatch.setattr("mail.MAIL_SECONDS", 0.3)
+    for number in range(6):
+        queue(engine, f"mail {number}")
+    with HangingMailServer(count, dribbles=dribbles) as server, ThreadPoolExecutor(1) as pool:
+        hanging = settings.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{server.port}")})
+        assert pool.submit(send_due, engine, hanging, lambda: NOW).result(20) == 0
+        assert server.left.wait(20)
+        assert server.connections == 1, "the others would fare the same"
+    first, *others = read_outbox(engine)
+    assert (first.tries, first.last_error, first.next_try_at > NOW) == (1, "TimeoutError", True)
+    assert [(mail.tries, mail.last_error, mail.next_try_at) for mail in others] == [(0, None, NOW)] * 5
+
+
+def test_a_server_that_hangs_in_its_tls_handshake_gets_no_more_either(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mail.MAIL_SECONDS", 0.3)
+    queue(engine)
+    with HangingMailServer() as server, ThreadPoolExecutor(1) as pool:
+        hanging = settings.model_copy(update={"smtp_url": SecretStr(f"smtps://127.0.0.1:{server.port}")})
+        assert pool.submit(send_due, engine, hanging, lambda: NOW).result(20) == 0
+        assert server.left.wait(20)
+    assert read_outbox(engine)[0].last_error == "TimeoutError"
+
+
+def test_a_server_that_took_a_mail_may_hang_at_its_good_bye(engine: Engine, settings: Settings) -> None:
+    queue(engine)
+    with HangingMailServer(len(ANSWERS)) as server, ThreadPoolExecutor(1) as pool:
+        hanging = settings.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{server.port}")})
+        assert pool.submit(send_due, engine, hanging, lambda: NOW).result(20) == 1
+        assert server.left.wait(20)
+    assert read_outbox(engine) == []
+
+
+def test_a_round_begins_no_mail_once_its_time_is_over(
+    engine: Engine, mailing: Settings, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        queue(engine, f"mail {number}")
+    with monkeypatch.context() as patch:
+        patch.setattr("mail.ROUND_SECONDS", 0)
+        assert send_due(engine, mailing, lambda: NOW) == 0
+    assert send_due(engine, mailing, lambda: NOW) == 3
+    assert [mail["Subject"] for mail in mailbox.mails] == ["mail 0", "mail 1", "mail 2"]
+
+
+# Mails that are given up
+
+
+def test_a_mail_that_has_expired_is_never_sent(
+    engine: Engine, mailing: Settings, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = NOW + timedelta(minutes=15)
+    queue(engine, "news")
+    queue(engine, "code", expires_at=end)
+    queue(engine, "late", expires_at=end + timedelta(seconds=1))
+    assert send_due(engine, mailing, lambda: end) == 2
+    assert sorted(mail["Subject"] for mail in mailbox.mails) == ["late", "news"]
+    assert read_outbox(engine) == []
+    assert read_failures(engine) == [Failure(end, "expired", "")]
+    assert "status=expired" in caplog.text
+    assert "mailbox.org" not in caplog.text
+
+
+def test_a_mail_that_expires_while_it_waits_is_dropped_with_the_reason(
+    engine: Engine, mailing: Settings, mailbox: Mailbox
+) -> None:
+    end = NOW + timedelta(minutes=15)
+    queue(engine, expires_at=end)
+    mailbox.answer = "451 4.7.1 greylisted"
+    assert send_due(engine, mailing, lambda: NOW) == 0
+    mailbox.answer = "250 OK"
+    assert send_due(engine, mailing, lambda: end) == 0
+    assert len(mailbox.mails) == 1
+    assert read_failures(engine) == [Failure(end, "expired", "451 4.7.1 greylisted")]
+
+
+@pytest.mark.parametrize("to", ["recipient", "mail"])
+def test_what_a_server_refuses_for_good_is_not_tried_again_and_its_reason_kept(
+    engine: Engine, mailing: Settings, mailbox: Mailbox, to: str
+) -> None:
+    answer = "550 5.1.1 <ada@mailbox.org>: no such user"
+    if to == "recipient":
+        mailbox.welcome = answer
+    else:
+        mailbox.answer = answer
+    queue(engine)
+    queue(engine)
+    assert send_due(engine, mailing, lambda: NOW) == 0
+    assert read_outbox(engine) == []
+    assert read_failures(engine) == [Failure(NOW, "rejected", "550 5.1.1 <***>: no such user")] * 2
+
+
+def test_what_a_server_refuses_for_now_is_kept_with_its_reason(
+    engine: Engine, mailing: Settings, mailbox: Mailbox
+) -> None:
+    mailbox.welcome = "452 4.2.2 mailbox of {address} is full"
+    queue(engine)
+    queue(engine)
+    assert send_due(engine, mailing, lambda: NOW) == 0
+    assert [mail.last_error for mail in read_outbox(engine)] == ["452 4.2.2 mailbox of *** is full"] * 2
+    with engine.connect() as connection:
+        outbox = look_at_outbox(connection)
+    assert (outbox.waiting, outbox.oldest_at, outbox.last_error) == (2, NOW, "452 4.2.2 mailbox of *** is full")
+    send_due(engine, mailing, lambda: NOW + GIVE_UP_AFTER + timedelta(hours=2))
+    assert [failure.outcome for failure in read_failures(engine)] == ["given_up"] * 2
+
+
+def test_a_server_that_says_good_bye_is_not_asked_about_the_next_mail(
+    engine: Engine, mailing: Settings, mailbox: Mailbox
+) -> None:
+    mailbox.answer = "421 4.3.2 shutting down"
+    queue(engine)
+    queue(engine)
+    assert send_due(engine, mailing, lambda: NOW) == 0
+    assert [mail.tries for mail in read_outbox(engine)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("550 no\r\nsuch\x1b[31m user\u202e", "550 no such [31m user"),
+        ("550 <ada.l@mailbox.org> unknown", "550 <***> unknown"),
+        ("550 5.1.1 ADA.L not here", "550 5.1.1 *** not here"),
+        ("550 forwarded to eve@other.org", "550 forwarded to ***@other.org"),
+        ("554 spam: K7J2M9QX", "554 spam: ***"),
+        ("535 bad login me hunter2", "535 bad login *** ***"),
+        ("550 " + "x" * 10_000, "550 " + "x" * (REASON_LENGTH - 4)),
+    ],
+)
+def test_a_reason_is_one_short_line_without_address_code_or_password(text: str, reason: str) -> None:
+    mail_text = "Hello Ada, this is it:\n\nK7J2M9QX\n\nGood for 15 minutes.\n"
+    url = "smtp://me:hunter2@mail.example:25"
+    assert clean_reason(text, recipient="ada.l@mailbox.org", mail_text=mail_text, smtp_url=url) == reason
+
+
+def test_what_is_known_of_a_failure_goes_after_a_month(engine: Engine, mailing: Settings, mailbox: Mailbox) -> None:
+    mailbox.answer = "550 no"
+    queue(engine)
+    send_due(engine, mailing, lambda: NOW)
+    with begin_writing(engine) as connection:
+        assert clear_failures(connection, NOW + FAILED_KEPT - timedelta(seconds=1)) == 0
+        assert clear_failures(connection, NOW + FAILED_KEPT) == 1
+    assert read_failures(engine) == []

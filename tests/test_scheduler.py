@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -23,6 +24,8 @@ import psutil
 import pytest
 from conftest import DATABASE, FIRST_ID, NOW, MakeFeed
 from filelock import FileLock
+from hanging_mail_server import HangingMailServer
+from pydantic import SecretStr
 from slow_feed import SlowFeed, find_closed_port, open_black_hole
 from sqlalchemy import Engine, insert
 from sqlalchemy.exc import DBAPIError
@@ -190,9 +193,15 @@ def list_outputs(settings: Settings, kind: str = "std*") -> list[Path]:
 
 
 def leave_mail(engine: Engine) -> None:
-    """Leave a mail behind, which the scheduler sends as soon as it waits."""
+    """Leave a mail behind, as an app does that ends."""
     with begin_writing(engine) as connection:
         queue_mail(connection, recipient="ada@mailbox.org", subject="left", text="x", html="x", now=datetime.now(UTC))
+
+
+def wait_for_waiting(scheduler: subprocess.Popen[bytes]) -> None:
+    """Read its log until it has loaded and waits for the next load."""
+    assert scheduler.stderr is not None
+    assert any(re.search(rb"carburoam\.scheduler wait seconds=[1-9]", line) for line in scheduler.stderr)
 
 
 def list_mails(settings: Settings) -> list[Path]:
@@ -567,12 +576,11 @@ def test_a_database_without_the_feed_of_the_settings_is_loaded_at_once(
 
 @pytest.mark.slow
 def test_a_load_is_due_at_once_when_lastjob_is_removed(
-    settings: Settings, make_feed: MakeFeed, processes: Processes, engine: Engine
+    settings: Settings, make_feed: MakeFeed, processes: Processes
 ) -> None:
     settings = with_feed(settings, make_feed())
-    leave_mail(engine)
-    processes.run_scheduler(settings)
-    wait_until(lambda: has_loaded(settings) and list_mails(settings))  # from here on it waits for six hours
+    wait_for_waiting(processes.run_scheduler(settings))
+    assert has_loaded(settings)
     scheduler = processes.wait_for_scheduler(settings)
     settings.lastjob_file.unlink()
     wait_until(lambda: has_loaded(settings))
@@ -582,12 +590,8 @@ def test_a_load_is_due_at_once_when_lastjob_is_removed(
 
 
 @pytest.mark.slow
-def test_a_lastjob_that_never_was_there_makes_no_load_due(
-    settings: Settings, processes: Processes, engine: Engine
-) -> None:
-    leave_mail(engine)
-    processes.run_scheduler(with_feed(settings, "sample"))
-    wait_until(lambda: list_mails(settings))  # it waits
+def test_a_lastjob_that_never_was_there_makes_no_load_due(settings: Settings, processes: Processes) -> None:
+    wait_for_waiting(processes.run_scheduler(with_feed(settings, "sample")))
     assert not settings.lastjob_file.exists()
     assert query(settings, "SELECT source, status FROM etl_runs") == [("sample", "loaded")]
 
@@ -977,3 +981,36 @@ def test_it_sends_the_mails_that_an_app_left_behind(
     processes.run_scheduler(settings)
     wait_until(lambda: list_mails(settings))
     wait_until(lambda: query(settings, "SELECT count(*) FROM outbox") == [(0,)])
+
+
+@pytest.fixture
+def hanging(settings: Settings, make_feed: MakeFeed, engine: Engine) -> Iterator[tuple[Settings, HangingMailServer]]:
+    """Six mails that wait for a mail server which takes connections and says nothing; and its settings."""
+    for _ in range(6):
+        leave_mail(engine)
+    with HangingMailServer() as server:
+        smtp_url = SecretStr(f"smtp://127.0.0.1:{server.port}")
+        yield with_feed(settings, make_feed(), smtp_url=smtp_url, refresh_seconds=10), server
+
+
+@pytest.mark.slow
+def test_a_mail_server_that_hangs_holds_up_no_load(
+    hanging: tuple[Settings, HangingMailServer], processes: Processes
+) -> None:
+    settings, server = hanging
+    processes.run_scheduler(settings)
+    assert server.hangs.wait(20)
+    before = len(list_statuses(settings))
+    wait_until(lambda: len(list_statuses(settings)) > before)
+    assert not server.left.is_set(), "the mail still hangs"
+    assert server.connections == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stopping", [*BY_HAND, *BY_APP], indirect=True)
+def test_it_stops_while_a_mail_hangs(hanging: tuple[Settings, HangingMailServer], stopping: Stopping) -> None:
+    settings, server = hanging
+    stopping.start(settings)
+    assert server.hangs.wait(20)
+    stopping.stop()
+    assert query(settings, "SELECT count(*) FROM outbox") == [(6,)]

@@ -15,7 +15,7 @@ from browser.mail_server import add_driver, expect_cookie, expect_title, log_in
 from browser.visit import Look, Open, Visit, get_main, settle
 from settings import ROOT
 
-SECTIONS = ("Loads", "Outputs", "People", "Data", "Database", "Audit")
+SECTIONS = ("Loads", "Outputs", "People", "Mails", "Data", "Database", "Audit")
 ADMIN = "grace"
 
 

@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from accounts.sessions import open_session
 from backup import count_rows
 from bench.postgres_cluster import find_programs
 from db import begin_writing, open_engine
-from models import AuditRow, Credential, EtlRun, RefusedFeed, Station, User
+from mail import queue_mail
+from models import AuditRow, Credential, EtlRun, FailedMail, OutboxMail, RefusedFeed, Station, User
 from settings import Settings
 from statefiles import write_line
 from stations.favourites import add_favourite
 from ui import texts
 from ui.backup_download import Tickets
 
-SECTIONS = ("loads", "outputs", "people", "data", "database", "audit")
+SECTIONS = ("loads", "outputs", "people", "mails", "data", "database", "audit")
 SIZE = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
     "postgresql": "SELECT pg_database_size(current_database())",
@@ -518,3 +519,29 @@ def test_a_ticket_is_good_for_a_minute() -> None:
     seconds[0] = 60.1
     assert not tickets.is_good(second)
     assert tickets.spend(second) is None
+
+
+# Mails
+
+
+def test_mails_that_wait_and_why_others_were_not_sent_are_shown(app: Settings, engine: Engine) -> None:
+    assert {"None.", "None in the last 30 days."} <= set(list_shown(open_admin(engine, "mails")))
+    now = datetime.now(UTC)
+    with begin_writing(engine) as connection:
+        for minutes in (3, 90):
+            mail = {"recipient": "ada@mailbox.org", "subject": "x", "text": "x", "html": "x"}
+            queue_mail(connection, **mail, now=now - timedelta(minutes=minutes))
+        connection.execute(update(OutboxMail).where(OutboxMail.id == 1).values(last_error=f"451 {HOSTILE}"))
+        for outcome, reason in (("rejected", f"550 {HOSTILE}"), ("given_up", "TimeoutError"), ("expired", "")):
+            connection.execute(insert(FailedMail).values(failed_at=now, outcome=outcome, reason=reason))
+    at = open_admin(engine, "mails")
+    (waiting,) = [text for text in list_texts(at) if "wait" in text]
+    assert read(waiting).startswith("2 mails wait. The oldest: 2\xa0hours\xa0ago.\nWhy the last try failed:")
+    assert f"`451 {HOSTILE}`" in waiting, "as code, so nothing of it is markup"
+    rows = [row[1] for row in at.main.table[0].value.itertuples(index=False)]
+    assert rows == [
+        "expired before it could be sent  \nnever tried",
+        "given up after two days  \nthe mail server did not answer in time",
+        f"refused for good  \n`550 {HOSTILE}`",
+    ]
+    assert not [text for text in list_shown(at) if "ada@mailbox.org" in text]
