@@ -37,6 +37,8 @@ LOCK_FILE = "scheduler.lock"  # held by a scheduler as long as it lives, never d
 LIFE_FILE = "scheduler.alive"
 LOCK_SECONDS = 2.0  # how long a second process waits for the first to be gone
 CHECK_SECONDS = 0.5  # how often pid.txt and lastjob.txt are looked at
+CLEAR_EVERY = timedelta(days=1)  # what is kept for a time only is deleted
+CLEAR_CHECK_SECONDS = 600.0  # how often it is looked whether that is due; after a failure it is tried again by then
 SAMPLE_AFTER_SECONDS = 8.0  # without an answer of the feed, an empty database gets the sample by then
 FIRST_RETRY_SECONDS = 60.0
 START_PAUSE_SECONDS = 10.0  # between two starts by one app
@@ -272,7 +274,7 @@ class Scheduler:
 
         engine = db.open_engine(self._settings.database)
         last_success = self._find_last_success(engine)
-        self._start_mailer(engine)
+        self._start_others(engine)
         failures = 0
         while self._wait_until_due(last_success, failures):
             try:
@@ -289,11 +291,35 @@ class Scheduler:
             else:
                 logger.warning("retry failures=%d", failures)
 
-    def _start_mailer(self, engine: Engine) -> None:
-        """Start the thread that sends the mails which an app left behind: a load must not wait for a mail server."""
+    def _start_others(self, engine: Engine) -> None:
+        """Start the threads of what must neither wait for a load nor hold one up.
+
+        That is sending the mails which an app left behind, and deleting once a day what is kept for a time only. Like
+        the loads, they end with the process.
+        """
         import mail
 
         mail.Mailer(engine, self._settings)
+        threading.Thread(target=self._clear_daily, args=(engine,), name="clearing", daemon=True).start()
+
+    def _clear_daily(self, engine: Engine) -> None:
+        import db
+        import retention
+
+        cleared_at: datetime | None = None
+        while not self._stop.is_set():
+            now = datetime.now(UTC)
+            # By the clock, for a machine may sleep; and by one that was set back it would else be due in a year.
+            if cleared_at is None or not timedelta(0) <= now - cleared_at < CLEAR_EVERY:
+                try:
+                    with db.begin_writing(engine) as connection:
+                        counts = retention.clear_expired(connection, now)
+                    cleared_at = now
+                    logger.info("clear %s", " ".join(f"{table}={count}" for table, count in counts.items()))
+                except Exception:
+                    # A database that is away for a while; what is due today is still due then.
+                    logger.exception("clear status=failed")
+            self._stop.wait(CLEAR_CHECK_SECONDS)
 
     def _find_last_success(self, engine: Engine) -> datetime | None:
         """Return when the feed of the settings was last loaded; None when the database holds another or nothing."""

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from models import KnownAddress
 
@@ -25,8 +25,7 @@ def is_known_address(connection: Connection, secret_key: bytes, user_id: int, ad
 
 
 def remember_address(connection: Connection, secret_key: bytes, user_id: int, address: str, now: datetime) -> None:
-    """Note that this driver has proved who they are from this address, and forget the old ones of everyone."""
-    connection.execute(delete(KnownAddress).where(KnownAddress.seen_at <= now - KEPT))
+    """Note that this driver has proved who they are from this address."""
     seen = update(KnownAddress).where(*_is_row(secret_key, user_id, address)).values(seen_at=now)
     if connection.execute(seen).rowcount == 0:
         connection.execute(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
 from models import AuditRow
 
@@ -61,8 +61,7 @@ def note_action(
     subject: str = "",
     subject_id: int | None = None,
 ) -> None:
-    """Add a row, in the transaction of what it tells of; rows older than a year go."""
-    connection.execute(delete(AuditRow).where(AuditRow.at < now - KEPT))
+    """Add a row, in the transaction of what it tells of."""
     connection.execute(
         insert(AuditRow).values(
             at=now,

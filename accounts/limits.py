@@ -87,11 +87,6 @@ def take_back(connection: Connection, keys: list[str]) -> None:
     )
 
 
-def clear_old(connection: Connection, now: datetime) -> None:
-    """Delete what limits nobody any more."""
-    connection.execute(delete(Attempt).where(Attempt.last_at < now - WINDOW, Attempt.window_began_at < now - WINDOW))
-
-
 def _start(connection: Connection, key: str, now: datetime) -> None:
     connection.execute(insert(Attempt).values(subject_hash=key, times=1, last_at=now, window_began_at=now))
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import clear_old, take_turn
+from accounts.limits import take_turn
 from accounts.messages import queue_message
 from accounts.passwords import hash_password, require_password
 from db import begin_writing
@@ -81,7 +81,6 @@ def register(
         raise error
     email, username = read_email(form.email), read_username(form.username)
     with begin_writing(engine) as connection:
-        clear_old(connection, now)
         if address:
             take_turn(connection, secret_key, "register", address, now)
         take_turn(connection, secret_key, "mail", make_key(email), now)

@@ -109,7 +109,6 @@ def log_in(
 def open_session(connection: Connection, user_id: int, *, is_lasting: bool, browser: str, now: datetime) -> str:
     """Open a session for a driver and return its id, which only the browser's cookie keeps."""
     session_id = secrets.token_hex(32)
-    connection.execute(delete(LoginSession).where(LoginSession.expires_at <= now))
     connection.execute(
         insert(LoginSession).values(
             token_hash=hash_session_id(session_id),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from models import EtlRun
+from models import ClearedRuns, EtlRun
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def get_last_load(connection: Connection, statuses: Sequence[str] = ()) -> Load 
 
 
 def count_loads(connection: Connection) -> dict[str, int]:
-    """Return how many loads have ended in each way."""
-    rows = connection.execute(
-        select(EtlRun.status, func.count()).where(EtlRun.finished_at.is_not(None)).group_by(EtlRun.status)
-    )
-    return {status: count for status, count in rows if status is not None}
+    """Return how many loads have ended in each way, those counted in whose runs were deleted for their age."""
+    kept = select(EtlRun.status, func.count()).where(EtlRun.finished_at.is_not(None)).group_by(EtlRun.status)
+    counts: Counter[str] = Counter()
+    for query in (kept, select(ClearedRuns.status, ClearedRuns.count)):
+        counts += Counter({status: count for status, count in connection.execute(query) if status is not None})
+    return dict(counts)

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, insert, or_, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, update
 
 from db import begin_writing
 from feed.download import hide_password
 from feed.store import StoreReport
-from models import EtlRun
+from models import ClearedRuns, EtlRun
 from settings import SAMPLE_FEED
 
 Status = Literal["loaded", "unchanged", "refused", "failed"]
 
 SAMPLE_LEEWAY = timedelta(minutes=5)  # longer than the sample takes, even when it waits for another writer
+DEAD_AFTER = timedelta(days=1)  # no load runs that long: each of its steps has a time limit
+KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,32 @@ def close_leftovers(engine: Engine, now: datetime) -> None:
     Only the sample may be on its way in without the lock; it takes a second.
     """
     with begin_writing(engine, "feed") as connection:
-        connection.execute(
-            update(EtlRun)
-            .where(
-                EtlRun.finished_at.is_(None),
-                or_(EtlRun.source != SAMPLE_FEED, EtlRun.started_at < now - SAMPLE_LEEWAY),
-            )
-            .values(finished_at=now, status="failed", message="it was stopped before its end")
-        )
+        _close_stopped(connection, or_(EtlRun.source != SAMPLE_FEED, EtlRun.started_at < now - SAMPLE_LEEWAY), now)
+
+
+def clear_runs(connection: Connection, now: datetime) -> int:
+    """Delete the runs that began a year ago, and return how many; those without an end that can't run any more get one.
+
+    It doesn't need the load lock, which a load that hangs would keep from it.
+    """
+    _close_stopped(connection, EtlRun.started_at < now - DEAD_AFTER, now)
+    is_old = (EtlRun.started_at < now - KEPT) & EtlRun.finished_at.is_not(None)
+    counts = connection.execute(select(EtlRun.status, func.count()).where(is_old).group_by(EtlRun.status)).all()
+    for status, count in counts:
+        is_counted = ClearedRuns.status == status
+        if not connection.execute(
+            update(ClearedRuns).where(is_counted).values(count=ClearedRuns.count + count)
+        ).rowcount:
+            connection.execute(insert(ClearedRuns).values(status=status, count=count))
+    return connection.execute(delete(EtlRun).where(is_old)).rowcount
+
+
+def _close_stopped(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
+    connection.execute(
+        update(EtlRun)
+        .where(EtlRun.finished_at.is_(None), which)
+        .values(finished_at=now, status="failed", message="it was stopped before its end")
+    )
 
 
 def open_run(engine: Engine, now: datetime, source: str) -> int:

@@ -2,70 +2,100 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import streamlit as st
 
+from accounts.retention import HELD
 from ui.authentication import COOKIE
 from ui.formats import escape
 from ui.reading import get_settings
 from ui.tables import show_table
-from ui.texts import _
+from ui.texts import N_, _
+
+# What, why, and how long: of `accounts.retention.HELD`, whose period stands for {days} or {minutes}.
+_TEXTS = {
+    "account": (
+        N_("Username, name, e-mail, language"),
+        N_("to log you in, to address you, to send you the mails you ask for"),
+        N_("until you delete the account"),
+    ),
+    "unconfirmed": (
+        N_("An account whose address was never confirmed"),
+        N_("so that the code in the mail can open it"),
+        N_("{days} days, unless an admin has locked it"),
+    ),
+    "password": (
+        N_("A hash of your password (bcrypt)"),
+        N_("to check it; nobody can read it"),
+        N_("until you change it"),
+    ),
+    "vehicle": (
+        N_("Fuels you follow, consumption, kilometres, tank"),
+        N_("to show your prices and what they save"),
+        N_("until you change them"),
+    ),
+    "stations": (
+        N_("Stations you keep: the station, the name you gave it, since when"),
+        N_("to show you their prices"),
+        N_("until you remove them"),
+    ),
+    "log_ins": (
+        N_("Log-ins: since when, last used, name of the browser"),
+        N_("to keep you logged in, and to log you out everywhere"),
+        N_("{days} days at most"),
+    ),
+    "last_seen": (
+        N_("When you were last here, to the hour"),
+        N_("to know how many drivers use this site"),
+        N_("until you delete the account"),
+    ),
+    "addresses": (
+        N_("Addresses from which you logged in, as hashes"),
+        N_("to let you in there whatever strangers try"),
+        N_("{days} days after the last log-in from there"),
+    ),
+    "codes": (
+        N_("Codes that were mailed to you, as hashes"),
+        N_("to know that you read your mail"),
+        N_("until they are spent or replaced, {minutes} minutes at most"),
+    ),
+    "tries": (
+        N_("Counts of tries to log in or to register, by a hash of account and address"),
+        N_("to slow down those who guess passwords"),
+        N_("{minutes} minutes after the last one"),
+    ),
+    "audit": (
+        N_("What an admin did with your account (locked it, sent a reset mail): your username, what and when"),
+        N_("so that admins answer for what they do"),
+        N_("{days} days, also when the account is deleted"),
+    ),
+    "mails": (
+        N_("Mails still to be sent"),
+        N_("to send them"),
+        N_("until they are sent, {days} days at most; one with a code, until that expires"),
+    ),
+    "mail_files": (
+        N_("Mails, as files: this site sends none"),
+        N_("so that who runs it can pass them on"),
+        N_("{days} days at most"),
+    ),
+}
 
 st.title(_("What is kept about you, and why"), anchor=False)
 st.markdown(
     _(
-        "Without an account, nothing is kept about you: stations that you try are in your tab and its address alone. "
-        "With an account, this is all; you can download it and delete it on your profile."
+        "As long as you neither register nor try to log in, nothing is kept about you: stations that you try are in "
+        "your tab and its address alone. With an account, this is all; you can download it and delete it on your "
+        "profile."
     )
 )
-rows = (
-    (
-        _("Username, name, e-mail, language"),
-        _("to log you in, to address you, to send you the mails you ask for"),
-        _("until you delete the account"),
-    ),
-    (_("A hash of your password (bcrypt)"), _("to check it; nobody can read it"), _("until you change it")),
-    (
-        _("Fuels you follow, consumption, kilometres, tank"),
-        _("to show your prices and what they save"),
-        _("until you change them"),
-    ),
-    (
-        _("Stations you keep: the station, the name you gave it, since when"),
-        _("to show you their prices"),
-        _("until you remove them"),
-    ),
-    (
-        _("Log-ins: since when, last used, name of the browser"),
-        _("to keep you logged in, and to log you out everywhere"),
-        _("30 days at most"),
-    ),
-    (
-        _("When you were last here, to the hour"),
-        _("to know how many drivers use this site"),
-        _("until you delete the account"),
-    ),
-    (
-        _("Addresses from which you logged in, as hashes"),
-        _("to let you in there whatever strangers try"),
-        _("90 days after the last log-in from there"),
-    ),
-    (
-        _("Codes that were mailed to you, as hashes"),
-        _("to know that you read your mail"),
-        _("until they are spent or replaced; good for 15 minutes"),
-    ),
-    (
-        _("Counts of tries, by a hash of account and address"),
-        _("to slow down those who guess passwords"),
-        _("about an hour"),
-    ),
-    (
-        _("What an admin did with your account (locked it, sent a reset mail): your username, what and when"),
-        _("so that admins answer for what they do"),
-        _("a year, also when the account is deleted"),
-    ),
-    (_("Mails still to be sent"), _("to send them"), _("until they are sent, two days at most")),
-)
+rows = [
+    (_(what), _(why), _(how_long).format(days=period.days, minutes=int(period.total_seconds() // 60)))
+    for name, (what, why, how_long) in _TEXTS.items()
+    if name != "mail_files" or not get_settings().can_mail
+    for period in [HELD[name].longest or timedelta()]
+]
 show_table(
     {
         # In one column: three are too narrow on a phone.
@@ -74,6 +104,7 @@ show_table(
     },
     _("What is kept, why and how long"),
 )
+st.caption(_("What has been kept long enough is deleted once a day, so it may stay up to a day longer."))
 st.header(_("Cookies"), anchor=False)
 st.markdown(
     _(

@@ -35,7 +35,7 @@ from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
 from liveness import show_life
 from mail import queue_mail
-from models import Station
+from models import Attempt, Station
 from niceness import NICENESS
 from scheduler import (
     LIFE_FILE,
@@ -1014,3 +1014,22 @@ def test_it_stops_while_a_mail_hangs(hanging: tuple[Settings, HangingMailServer]
     assert server.hangs.wait(20)
     stopping.stop()
     assert query(settings, "SELECT count(*) FROM outbox") == [(6,)]
+
+
+# What is kept for a time only
+
+
+@pytest.mark.slow
+def test_what_has_been_kept_long_enough_goes_though_no_load_is_due(
+    settings: Settings, make_feed: MakeFeed, processes: Processes, engine: Engine
+) -> None:
+    settings = with_feed(settings, make_feed())
+    load_here(settings)
+    now = datetime.now(UTC)
+    with begin_writing(engine) as connection:
+        for name, age in (("old", timedelta(hours=2)), ("new", timedelta(0))):
+            at = {"last_at": now - age, "window_began_at": now - age}
+            connection.execute(insert(Attempt).values(subject_hash=name, times=1, **at))
+    processes.run_scheduler(settings)
+    wait_until(lambda: query(settings, "SELECT subject_hash FROM attempts") == [("new",)])
+    assert list_statuses(settings) == ["loaded"]

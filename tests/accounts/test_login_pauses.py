@@ -97,9 +97,6 @@ def test_an_address_is_known_to_one_account_only_and_for_ninety_days(engine: Eng
         now = NOW + timedelta(days=days)
         fail(engine, name, address=STRANGE, now=now)
         assert must_wait(engine, name, address=HOME, now=now)
-    attempt(engine, "bob", PASSWORD, address=HOME, now=NOW + KEPT)
-    with engine.connect() as connection:
-        assert connection.execute(select(KnownAddress.user_id, KnownAddress.seen_at)).all() == [(2, NOW + KEPT)]
 
 
 def test_the_table_tells_neither_addresses_nor_who_shares_one(engine: Engine, make_driver: MakeDriver) -> None:
