@@ -19,11 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from accounts import registration
 from accounts.audit import Action, Actor, note_action
 from accounts.identity import make_key
+from accounts.last_admin import require_another_admin
 from accounts.privacy import erase_driver
 from accounts.recovery import queue_password_code
 from accounts.sessions import close_sessions
 from db import begin_writing, open_engine, prepare_database
-from errors import AccountShut, AccountUnconfirmed, CarburoamError, DriverUnknown, LastAdmin, SettingRefused
+from errors import AccountShut, AccountUnconfirmed, CarburoamError, DriverUnknown, SettingRefused
 from models import Credential, User
 from settings import Settings, read_settings
 
@@ -47,14 +48,14 @@ def revoke_admin(connection: Connection, actor: Actor, user_id: int, now: dateti
     """Take the admin role; return False where there is none. Raises LastAdmin."""
     if not _is_admin(connection, user_id):
         return False
-    _require_another_admin(connection, user_id)
+    require_another_admin(connection, user_id)
     _change(connection, actor, "revoke", user_id, now, role="driver")
     return True
 
 
 def lock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
     """Lock an account: nobody can log in to it, and its sessions end at once. Raises LastAdmin."""
-    _require_another_admin(connection, user_id)
+    require_another_admin(connection, user_id)
     _change(connection, actor, "lock", user_id, now, locked_at=now)
     close_sessions(connection, user_id)
 
@@ -87,7 +88,6 @@ def erase_account(
     connection: Connection, settings: Settings, secret_key: bytes, actor: Actor, user_id: int, now: datetime
 ) -> None:
     """Delete an account as its driver can, and queue the same mail of farewell. Raises LastAdmin."""
-    _require_another_admin(connection, user_id)
     _note(connection, actor, "erase", user_id, now)
     erase_driver(connection, settings, secret_key, user_id, now)
 
@@ -120,17 +120,6 @@ def _note(connection: Connection, actor: Actor, action: Action, user_id: int, no
         raise DriverUnknown
     note_action(connection, actor, action, now, subject=row.username, subject_id=user_id)
     return row
-
-
-def _require_another_admin(connection: Connection, user_id: int) -> None:
-    """Keep at least one admin who can log in; of those who can't, any number may go."""
-    able = connection.scalars(
-        select(Credential.user_id).where(
-            Credential.role == "admin", Credential.confirmed_at.is_not(None), Credential.locked_at.is_(None)
-        )
-    ).all()
-    if list(able) == [user_id]:
-        raise LastAdmin("this is the last admin who can log in")
 
 
 def _require_file(url: URL) -> None:

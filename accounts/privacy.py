@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, select
 
 from accounts.identity import make_key
+from accounts.last_admin import require_another_admin
 from accounts.limits import forget_failures, hash_subject
 from accounts.messages import queue_message
 from accounts.profile import get_profile, require_own_password
@@ -135,7 +136,8 @@ def erase_account(
 ) -> None:
     """Delete an account and every row of its driver, log out every browser, and queue one mail of farewell.
 
-    Raises PasswordWrong or TooManyTries: as `require_own_password`; nothing is deleted.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises LastAdmin: no other admin could log in.
+    Nothing is deleted then.
     """
     require_own_password(engine, secret_key, user_id, password, now)
     with begin_writing(engine) as connection:
@@ -143,7 +145,8 @@ def erase_account(
 
 
 def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, user_id: int, now: datetime) -> None:
-    """As `erase_account`, without asking who wants it. Raises DriverUnknown."""
+    """As `erase_account`, without asking who wants it. Raises DriverUnknown or LastAdmin."""
+    require_another_admin(connection, user_id)
     profile = get_profile(connection, user_id)
     connection.execute(delete(OutboxMail).where(OutboxMail.recipient == profile.email))
     forget_failures(

@@ -24,6 +24,7 @@ from errors import (
     EmailRefused,
     EmailTaken,
     FigureRefused,
+    LastAdmin,
     NameRefused,
     NotSaved,
     PasswordRefused,
@@ -105,6 +106,11 @@ def word_error(error: CarburoamError) -> str:
             return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
         case FigureRefused():
             return word_range(error.lowest, error.highest)
+        case LastAdmin():
+            return _(
+                "You are the last admin who can log in. Give the admin role to another account first, under "
+                "Administration, People."
+            )
         case NotSaved():
             return word_not_saved()
         case _other:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from errors import AccountError, DriverUnknown, NotSaved
+from errors import AccountError, DriverUnknown, LastAdmin, NotSaved
 from ui.authentication import get_driver, restore_driver
 from ui.reading import get_mailer, saving
 from ui.saving import keep_typed
@@ -36,7 +36,7 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     goes at this very moment: the run that follows shows it logged out.
     """
     st.session_state.pop("profile_note", None)
-    errors: dict[str, AccountError | NotSaved] = {}
+    errors: dict[str, AccountError | LastAdmin | NotSaved] = {}
     for field, change in {"": _require_session, **changes}.items():
         try:
             with saving():
@@ -47,7 +47,7 @@ def try_each(changes: dict[str, Callable[[], None]]) -> bool:
                 *st.session_state["kept_fields"], "profile_email", "profile_email_password", "profile_email_code"
             )
             break
-        except AccountError as error:
+        except (AccountError, LastAdmin) as error:
             errors[field] = error
         except DriverUnknown:
             return False

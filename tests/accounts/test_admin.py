@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,13 +16,15 @@ from sqlalchemy import Connection, Engine, make_url, select
 from accounts import admin
 from accounts.audit import Actor, list_actions, note_action
 from accounts.people import count_followed, count_people, find_accounts
-from accounts.privacy import export_account
+from accounts.privacy import erase_account, export_account
+from accounts.profile import ask_new_email, confirm_new_email
 from accounts.recovery import mail_password_code, reset_password
 from accounts.registration import Registration, register
 from accounts.sessions import close_sessions, find_driver, log_in, open_session
 from db import begin_writing
-from errors import AccountShut, AccountUnconfirmed, CodeExpired, DriverUnknown, LastAdmin, LoginRefused
+from errors import AccountShut, AccountUnconfirmed, CodeExpired, DriverUnknown, LastAdmin, LoginRefused, UsernameTaken
 from models import AuditRow, Credential, LoginSession, User, VerificationCode
+from retention import clear_expired
 from settings import Settings
 
 Rule = Callable[[Connection, Actor, int, datetime], None]
@@ -164,6 +169,66 @@ def test_the_last_admin_who_can_log_in_stays_one(
     assert (get_role(engine, ada), list_rows(engine)) == ("admin", before)
     do(engine, admin.unlock_account, bob)
     try_it(ada)
+
+
+def test_the_last_admin_can_not_erase_their_own_account_either(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    ada, bob = make_driver("ada"), make_driver("bob")
+    do(engine, admin.grant_admin, ada)
+    before = len(read_mails())
+    with pytest.raises(LastAdmin):
+        erase_account(engine, mailing, KEY, ada, PASSWORD, NOW)
+    assert (get_role(engine, ada), len(read_mails())) == ("admin", before)
+    do(engine, admin.grant_admin, bob)
+    erase_account(engine, mailing, KEY, ada, PASSWORD, NOW)
+    with pytest.raises(LastAdmin):
+        erase_account(engine, mailing, KEY, bob, PASSWORD, NOW)
+
+
+@pytest.mark.parametrize("rule", ["erase", "lock", "revoke"])
+def test_of_admins_who_go_at_once_one_stays(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, rule: str
+) -> None:
+    admins = [make_driver(f"ada{number}") for number in range(4)]
+    for user_id in admins:
+        do(engine, admin.grant_admin, user_id)
+    together = threading.Barrier(len(admins))
+
+    def go(user_id: int) -> bool:
+        together.wait(20)
+        try:
+            if rule == "erase":
+                erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
+            else:
+                do(engine, RULES[rule], user_id)
+        except LastAdmin:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(admins)) as pool:
+        assert sorted(pool.map(go, admins)) == [False, True, True, True]
+    with engine.connect() as connection:
+        able = select(Credential.user_id).where(Credential.role == "admin", Credential.locked_at.is_(None))
+        assert len(connection.execute(able).all()) == 1
+
+
+def test_no_path_but_the_rules_ends_an_admin(
+    engine: Engine, settings: Settings, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    ada = make_driver("ada")
+    do(engine, admin.grant_admin, ada)
+    for name, email in (("ada", "eve@mailbox.org"), ("eve", "ada@mailbox.org")):
+        with suppress(UsernameTaken):
+            register(engine, mailing, KEY, Registration(name, email, "Eve", PASSWORD), address=None, now=NOW)
+    ask_new_email(engine, settings, KEY, ada, "new@mailbox.org", PASSWORD, NOW)  # unconfirmed, for no mails are sent
+    ask_new_email(engine, mailing, KEY, ada, "newer@mailbox.org", PASSWORD, NOW)
+    confirm_new_email(engine, mailing, KEY, ada, find_code(read_mails()[-1].text), NOW)
+    with begin_writing(engine) as connection:
+        clear_expired(connection, NOW + timedelta(days=800))
+    assert log_in(engine, KEY, "ada", PASSWORD, address=None, now=NOW + timedelta(days=800)) == ada
+    with pytest.raises(LastAdmin):
+        erase_account(engine, mailing, KEY, ada, PASSWORD, NOW)
 
 
 # The audit

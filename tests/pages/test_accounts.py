@@ -14,7 +14,8 @@ from sqlalchemy import Engine, event, select, update
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
-from accounts.profile import confirm_new_email, get_profile
+from accounts import admin
+from accounts.profile import change_language, confirm_new_email, get_profile
 from accounts.registration import Registration, register
 from accounts.sessions import close_session, close_sessions
 from db import begin_writing
@@ -685,6 +686,34 @@ def test_deleting_says_so_and_leaves_no_row(app: Settings, engine: Engine) -> No
         assert not connection.execute(select(LoginSession.user_id)).all()
     again = log_in("grace")
     assert not list(again.main.success)  # nothing of the one before
+
+
+LAST_ADMIN = {
+    "en": "You are the last admin who can log in. Give the admin role to another account first, under Administration, "
+    "People.",
+    "fr": "Vous êtes le dernier administrateur qui puisse se connecter. Donnez d'abord le rôle d'administrateur à un "
+    "autre compte, sous Administration, Comptes.",
+}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_last_admin_is_told_to_name_another_one_before_they_go(
+    app: Settings, engine: Engine, language: str
+) -> None:
+    with begin_writing(engine) as connection:
+        change_language(connection, find_id(engine, "ada"), language)
+        admin.grant_admin(connection, admin.COMMAND, find_id(engine, "ada"), datetime.now(UTC))
+    at = log_in()
+    at.text_input(key="erase_password").set_value(PASSWORD)
+    run(press(at, "Delete my account" if language == "en" else "Supprimer mon compte"))
+    assert LAST_ADMIN[language] in list_shown(at)
+    assert find_id(engine, "ada")
+    with begin_writing(engine) as connection:
+        admin.grant_admin(connection, admin.COMMAND, find_id(engine, "grace"), datetime.now(UTC))
+    at.text_input(key="erase_password").set_value(PASSWORD)
+    run(press(at, "Delete my account" if language == "en" else "Supprimer mon compte"))
+    with engine.connect() as connection:
+        assert connection.execute(select(User.username)).scalars().all() == ["grace"]
 
 
 def test_guesses_at_the_password_on_the_profile_have_to_wait(app: Settings, engine: Engine) -> None:
