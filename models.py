@@ -12,12 +12,14 @@ from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from text import LONG_WORDS
+
 # The feed's own ids of the fuels ("Prix des carburants en France", data.economie.gouv.fr), the most sold first: the
 # order in which people are shown them.
 FUEL_NAMES = {5: "E10", 1: "Gazole", 6: "SP98", 2: "SP95", 3: "E85", 4: "GPLc"}
 
 _WORD = re.compile(r"[^\W_]+")
-_LONG_WORDS = {"st": "saint", "ste": "sainte"}
+_KEY_WORDS = {**LONG_WORDS, "lez": "les"}  # "Villeneuve-lez-Avignon" is written with lès and les too
 
 
 def sort_fuels(fuel_ids: Iterable[int]) -> tuple[int, ...]:
@@ -413,4 +415,4 @@ def make_town_key(town: str) -> str:
     if not letters.isascii():
         letters = unicodedata.normalize("NFKD", letters.replace("œ", "oe").replace("æ", "ae"))
         letters = "".join(c for c in letters if not unicodedata.combining(c))
-    return " ".join(_LONG_WORDS.get(word, word) for word in _WORD.findall(letters))
+    return " ".join(_KEY_WORDS.get(word, word) for word in _WORD.findall(letters))

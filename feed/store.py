@@ -173,7 +173,7 @@ class _Storing:
             station.address,
             station.town,
             station.zip_code,
-            make_town_key(station.town)[:TOWN_KEY_LENGTH],  # it may be longer than the town: "½" becomes "1 2"
+            make_town_key(station.town)[:TOWN_KEY_LENGTH],  # it may be longer than the town: "œ" becomes "oe"
             make_town_key(station.address)[:ADDRESS_KEY_LENGTH],
             station.is_motorway,
             station.has_automat,

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import ftfy
 
+from text import LONG_WORDS, read_town
+
 # C1 controls are bytes of Windows-1252 in a file that says ISO-8859-1; Ã and Â before such a byte are UTF-8 read twice.
 _DAMAGE = re.compile("[\x80-\x9f]|Ã|Â[\xa0-\xbf]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -37,8 +39,7 @@ _SMALL_WORDS = frozenset(
     ]
 )
 _ARTICLES = frozenset({"le", "la", "les"})
-_LONG_WORDS = {"st": "saint", "ste": "sainte", "sts": "saints", "stes": "saintes"}
-_POSTAL_REST = re.compile(r"\s*(?:\bcedex\b.*|\(\s*\d+\s*\)|\b\d+\s*(?:er|e|[eè]me)?)\s*$", re.IGNORECASE)
+_ELIDED = re.compile(r"(?<![^\W_])(?<!')([dl])[\s-]+(?=[^\W_])")
 
 
 @lru_cache(maxsize=5_000)
@@ -58,15 +59,13 @@ def spell_town(text: str | None) -> str:
     """Return the town's name in one spelling, whatever case and hyphens the station chose.
 
     "SAINT DOULCHARD" and "St-Doulchard" become "Saint-Doulchard", "FORêT" "Forêt", "LE PUY EN VELAY"
-    "Le Puy-en-Velay"; CEDEX, arrondissement and a postcode in brackets go. Accents that were never written can't be
-    added.
+    "Le Puy-en-Velay"; what is no name goes, as in `read_town`. Accents that were never written can't be added.
     """
-    cleaned = _POSTAL_REST.sub("", clean_text(text)[:200].replace("’", "'"))
-    return ", ".join(filter(None, (_spell_name(part) for part in cleaned.split(","))))
+    return ", ".join(map(_spell_name, read_town(clean_text(text)[:200]).name.split(", ")))
 
 
 def _spell_name(name: str) -> str:
-    words = [_LONG_WORDS.get(word, word) for word in re.split(r"[\s-]+", name.strip(" -.").lower()) if word]
+    words = [LONG_WORDS.get(word, word) for word in re.split(r"[\s-]+", _ELIDED.sub(r"\1'", name.lower())) if word]
     if not words:
         return ""
     spelled = [_spell_word(word, is_first=index == 0) for index, word in enumerate(words)]

@@ -19,7 +19,7 @@ from settings import ROOT
 
 FLOOR = (
     *("answers", "backup", "db", "errors", "liveness", "load_lock", "logs", "mail", "models", "niceness"),
-    *("origins", "outputs", "postgres", "settings", "statefiles", "translations", "typed"),
+    *("origins", "outputs", "postgres", "settings", "statefiles", "text", "translations", "typed"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")
