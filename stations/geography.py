@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import asin, cos, degrees, radians, sin, sqrt
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -46,3 +48,34 @@ def make_box(latitude: float, longitude: float, radius_km: float) -> Box:
     north = degrees(radius_km / EARTH_RADIUS_KM)
     east = min(180.0, north / max(cos(radians(min(abs(latitude) + north, 89.9))), 1e-6))
     return Box(latitude - north, latitude + north, longitude - east, longitude + east)
+
+
+def find_median(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the median latitude and the median longitude of points: no minority of them can move it far."""
+    return median([latitude for latitude, _ in points]), median([longitude for _, longitude in points])
+
+
+def find_centre(
+    points: Sequence[tuple[float, float]], reach_km: float, find_home: Callable[[], tuple[float, float]]
+) -> tuple[float, float]:
+    """Return the middle of those points (WGS84 degrees, at least one) that lie together; what lies far off is an error.
+
+    That is the mean of those within `reach_km` of the median, when they are most of them. Else it is the mean around
+    the point with the most others within `reach_km`; of several such points, the nearest to what `find_home` returns.
+    """
+    near = _list_near(points, find_median(points), reach_km)
+    if len(near) * 2 <= len(points):
+        home = find_home()
+        groups = [_list_near(points, point, reach_km) for point in points]
+        near = max(groups, key=lambda group: (len(group), -compute_distance_km(*home, *_find_mean(group))))
+    return _find_mean(near)
+
+
+def _list_near(
+    points: Sequence[tuple[float, float]], point: tuple[float, float], reach_km: float
+) -> list[tuple[float, float]]:
+    return [other for other in points if compute_distance_km(*point, *other) <= reach_km]
+
+
+def _find_mean(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return fmean([latitude for latitude, _ in points]), fmean([longitude for _, longitude in points])

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import settings as effort
 from hypothesis import strategies as some
 
-from stations.geography import EARTH_RADIUS_KM, compute_distance_km, make_box
+from stations.geography import EARTH_RADIUS_KM, compute_distance_km, find_centre, find_median, make_box
 
 PARIS = (48.8566, 2.3522)
 LONDON = (51.5074, -0.1278)
@@ -78,3 +78,36 @@ def test_poles_and_the_date_line_have_a_box_too(latitude: float, longitude: floa
     assert box.south <= latitude <= box.north
     assert box.west <= longitude <= box.east
     assert box.east - box.west <= 360
+
+
+def get_no_home() -> tuple[float, float]:
+    raise AssertionError("most points lie together: nothing else is asked")
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_the_centre_of_points_that_lie_together_is_their_mean(number: int) -> None:
+    points = [(48.85 + index / 100, 2.35) for index in range(number)]
+    mean = sum(latitude for latitude, _ in points) / number
+    assert find_centre(points, 10, get_no_home) == (pytest.approx(mean), pytest.approx(2.35))
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(2, 1), (3, 1), (3, 2), (5, 4), (20, 9)])
+def test_a_minority_far_off_does_not_move_the_centre(right: int, wrong: int) -> None:
+    assert find_centre([LYON] * wrong + [PARIS] * right, 10, get_no_home) == pytest.approx(PARIS)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_of_groups_as_large_the_one_nearest_to_home_is_the_centre(number: int) -> None:
+    points = [PARIS, LYON] * number
+    assert find_centre(points, 10, lambda: (48.0, 2.0)) == pytest.approx(PARIS)
+    assert find_centre(points, 10, lambda: (45.0, 5.0)) == pytest.approx(LYON)
+
+
+def test_of_several_groups_the_largest_is_the_centre_wherever_home_is() -> None:
+    points = [PARIS, PARIS, LYON, LONDON, (43.3, 5.4)]
+    assert find_centre(points, 10, lambda: LYON) == pytest.approx(PARIS)
+
+
+def test_a_minority_of_points_does_not_move_the_median_away_from_the_others() -> None:
+    latitude, longitude = find_median([PARIS, PARIS, (48.9, 2.4), LYON, LYON])
+    assert compute_distance_km(latitude, longitude, *PARIS) < 10
