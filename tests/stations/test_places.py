@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -20,7 +20,9 @@ from db import open_engine, prepare_database
 from errors import PlaceUnknown
 from models import Station, make_town_key
 from settings import Settings
+from stations.geography import compute_distance_km
 from stations.places import MAX_OFFERED, find_places, parse_point
+from text import read_town
 
 _ids = count(1)
 
@@ -120,12 +122,12 @@ def test_towns_of_one_name_are_told_apart_by_department_the_largest_first(connec
 
 
 def test_postcodes_of_one_town_in_one_department_are_one_place(connection: Connection) -> None:
-    add_stations(connection, "Lyon", "69003", 1, latitude=45.7, longitude=4.8)
-    add_stations(connection, "Lyon", "69007", 3, latitude=45.9, longitude=5.0)
+    add_stations(connection, "Lyon", "69003", 1, latitude=45.70, longitude=4.80)
+    add_stations(connection, "Lyon", "69007", 3, latitude=45.74, longitude=4.84)
     (place,) = find_places(connection, "lyon")
     assert (place.name, place.department, place.station_count, place.zip_prefixes) == ("Lyon", "69", 4, ())
     # The middle of its four stations, not of its two postcodes.
-    assert (place.latitude, place.longitude) == (pytest.approx(45.85), pytest.approx(4.95))
+    assert (place.latitude, place.longitude) == (pytest.approx(45.73), pytest.approx(4.83))
 
 
 def test_the_spelling_with_the_most_accents_is_the_name_however_rare(connection: Connection) -> None:
@@ -137,7 +139,7 @@ def test_the_spelling_with_the_most_accents_is_the_name_however_rare(connection:
 
 def test_a_postcode_of_five_digits_is_the_middle_of_its_stations(connection: Connection) -> None:
     add_stations(connection, "Villeurbanne", "69100", 1, latitude=45.7, longitude=4.8)
-    add_stations(connection, "Villeurbanne", "69100", 1, latitude=45.8, longitude=4.9)
+    add_stations(connection, "Villeurbanne", "69100", 1, latitude=45.8, longitude=4.9)  # 14 km apart
     add_stations(connection, "Bron", "69500", 1, latitude=40.0, longitude=0.0)
     (place,) = find_places(connection, "69100")
     assert (place.name, place.department, place.zip_prefixes) == ("69100 Villeurbanne", "69", ())
@@ -313,13 +315,233 @@ def test_what_is_no_point_of_the_globe_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "name"), [("69003 Lyon", "69003 Lyon"), ("Lyon 3", "Lyon"), ("lyon 3e", "Lyon"), ("Lyon 3ème", "Lyon")]
+    "query",
+    [
+        "69003 Lyon",
+        "Lyon 69003",
+        "Lyon, 69003",
+        "lyon (69003)",
+        "F-69003 LYON",
+        "69 003 Lyon",
+        "Lyon 3",
+        "Lyon 03",
+        "Lyon 3e",
+        "Lyon IIIe",
+        "LYON-3E",
+        "Lyon 3ème arrondissement",
+        "Lyon (3e)",
+        "3e arrondissement de Lyon",
+    ],
 )
-def test_a_postcode_with_its_town_and_a_town_with_its_arrondissement_are_understood(
+def test_a_postcode_or_an_arrondissement_beside_a_town_is_the_town_at_that_postcode(
+    connection: Connection, query: str
+) -> None:
+    add_stations(connection, "Lyon", "69003", latitude=45.75, longitude=4.86)
+    add_stations(connection, "Lyon", "69009", 3, latitude=45.77, longitude=4.80)
+    add_stations(connection, "Sainte-Foy-lès-Lyon", "69110", 5)
+    (place,) = find_places(connection, query)
+    assert (place.name, place.department, place.station_count, place.zip_prefixes) == ("69003 Lyon", "69", 1, ())
+    assert (place.latitude, place.longitude) == (45.75, 4.86)
+    assert find_places(connection, place.name) == (place,)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("Lyon 1", "Lyon"),
+        ("Lyon 1er arrondissement", "Lyon"),
+        ("Lyon 69099", "Lyon"),
+        ("Lyon 12345", "Lyon"),
+        ("Lyon 42", "Lyon"),
+        ("Lyon (Ain)", "Lyon"),
+        ("69401 Lyon Cedex 03", "Lyon"),
+        ("Paris 16", "75016 Paris"),
+        ("75016", "75016 Paris"),
+        ("Marseille 13", "13013 Marseille"),
+        ("Marseille (13)", "Marseille"),
+        ("Marseille 13e", "13013 Marseille"),
+        ("Marseille 13008", "13008 Marseille"),
+    ],
+)
+def test_where_no_station_of_the_town_is_at_the_postcode_or_department_the_town_is_meant(
     connection: Connection, query: str, name: str
 ) -> None:
-    add_stations(connection, "Lyon", "69003")
+    for town, zip_code in (("Lyon", "69003"), ("Lyon", "69009"), ("Paris", "75116"), ("Bron", "69500")):
+        add_stations(connection, town, zip_code)
+    for zip_code in ("13008", "13013"):
+        add_stations(connection, "Marseille", zip_code)
     assert [place.name for place in find_places(connection, query)] == [name]
+
+
+@pytest.mark.parametrize(
+    ("query", "department"),
+    [
+        ("Saint-Denis 974", "974"),
+        ("Saint Denis (974)", "974"),
+        ("97400 Saint-Denis", "974"),
+        ("SAINT-DENIS (REUNION)", "974"),
+        ("Saint-Denis (La Réunion)", "974"),
+        ("saint denis la reunion", "974"),
+        ("Saint-Denis, Réunion", "974"),
+        ("St Denis 93", "93"),
+        ("93 Saint-Denis", "93"),
+        ("93210 St Denis", "93"),  # a postcode without a station, in the department
+        ("Saint-Denis Seine-Saint-Denis", "93"),
+        ("Saint-Denis 974 Réunion", "974"),
+        ("Saint-Denis 2A", "2A"),
+        ("Saint-Denis (Corse-du-Sud)", "2A"),
+        ("20190 Saint-Denis", "2A"),
+    ],
+)
+def test_a_department_beside_a_name_says_which_town_is_meant(
+    connection: Connection, query: str, department: str
+) -> None:
+    add_stations(connection, "Saint-Denis", "93200", 3)
+    add_stations(connection, "Saint-Denis", "97400", 2)
+    add_stations(connection, "Saint-Denis", "20166")
+    assert [place.department for place in find_places(connection, query)] == [department]
+
+
+def test_a_department_reaches_names_that_only_begin_with_the_text(connection: Connection) -> None:
+    add_stations(connection, "Montreuil", "93100", 5)
+    add_stations(connection, "Montreuil-Bellay", "49260")
+    assert list_names(connection, "montreuil 49") == [("Montreuil-Bellay", "49")]
+    assert list_names(connection, "49260 montreuil") == [("49260 Montreuil-Bellay", "49")]
+
+
+def test_a_postcode_beside_a_name_that_no_town_has_is_a_place_but_in_a_text_that_may_be_an_address(
+    connection: Connection,
+) -> None:
+    add_stations(connection, "Aix-en-Provence", "13090")
+    assert list_names(connection, "13090 Les Milles") == [("13090 Aix-en-Provence", "13")]
+    with pytest.raises(PlaceUnknown):
+        find_places(connection, "avenue de la Gare 13090", may_be_address=True)
+    assert find_places(connection, "13090 Aix", may_be_address=True)[0].name == "13090 Aix-en-Provence"
+
+
+def test_a_postcode_says_more_than_a_town_of_that_name_elsewhere(connection: Connection) -> None:
+    add_stations(connection, "Luynes", "37230")
+    add_stations(connection, "Aix-en-Provence", "13080")
+    assert list_names(connection, "13080 Luynes") == [("13080 Aix-en-Provence", "13")]
+
+
+@pytest.mark.parametrize(
+    ("town", "queries"),
+    [
+        ("Le Mans", ["mans", "Le Mans", "LE MANS", "Mans 72000", "mans (72)"]),
+        ("La Rochelle", ["rochelle", "la rochelle"]),
+        ("Les Ulis", ["ulis", "Les Ulis"]),
+        ("L'Isle-Adam", ["isle adam", "l'isle adam", "L ISLE ADAM", "l’isle-adam", "lisle adam", "Isle-Adam"]),
+        ("Tignet", ["Le Tignet", "tignet"]),
+    ],
+)
+def test_an_article_before_the_name_makes_no_difference(connection: Connection, town: str, queries: list[str]) -> None:
+    add_stations(connection, town, "72000")
+    add_stations(connection, "Mansle", "16230", 5)  # begins with "mans"
+    for query in queries:
+        assert [read_town(place.name).name for place in find_places(connection, query)] == [town], query
+
+
+@pytest.mark.parametrize(
+    ("town", "query"),
+    [
+        ("Amiens", "AMIENS CEDEX 2"),
+        ("Boulogne-sur-Mer", "Boulogne s/ Mer"),
+        ("Boulogne-sur-Mer", "boulogne s mer"),
+        ("Villeneuve-lez-Avignon", "Villeneuve-lès-Avignon"),
+        ("Les Deux-Alpes", "Les 2 Alpes"),
+        ("La Cabanasse, Mont-Louis", "LA CABANASSE / MONT-LOUIS"),
+        ("La Cabanasse", "La Cabanasse, France"),
+        ("Y", "y"),
+    ],
+)
+def test_a_town_is_found_by_what_the_feed_or_a_person_may_write(connection: Connection, town: str, query: str) -> None:
+    add_stations(connection, town, "80000")
+    assert list_names(connection, query) == [(town, "80")]
+
+
+def test_two_letters_are_the_beginning_of_a_name_only_when_nothing_else_was_typed(connection: Connection) -> None:
+    add_stations(connection, "Orléans", "45000")
+    assert list_names(connection, "or") == [("Orléans", "45")]
+    for query in ("' OR 1=1 --", "or 5", "o"):
+        with pytest.raises(PlaceUnknown):
+            find_places(connection, query)
+
+
+def test_the_name_of_a_department_is_all_of_it_unless_a_town_is_called_that(connection: Connection) -> None:
+    add_stations(connection, "Libourne", "33500")
+    add_stations(connection, "Gironde-sur-Dropt", "33190")
+    add_stations(connection, "Laval", "53000")
+    add_stations(connection, "Mayenne", "53100")
+    (gironde,) = find_places(connection, "gironde")
+    assert (gironde.name, gironde.station_count, gironde.zip_prefixes) == ("Gironde", 2, ("33",))
+    assert [place.station_count for place in find_places(connection, "mayenne")] == [1]
+
+
+def test_a_station_without_a_town_is_found_by_its_postcode_which_names_the_place(connection: Connection) -> None:
+    add_stations(connection, "", "48190", latitude=44.5, longitude=3.7)
+    (alone,) = find_places(connection, "48190")
+    assert (alone.name, alone.department, alone.latitude, alone.longitude) == ("48190", "48", 44.5, 3.7)
+    assert [place.station_count for place in find_places(connection, "48")] == [1]
+    add_stations(connection, "", "48190", 2, latitude=44.5, longitude=3.7)
+    add_stations(connection, "Le Bleymard", "48190", latitude=44.5, longitude=3.7)
+    assert [(place.name, place.station_count) for place in find_places(connection, "48190")] == [
+        ("48190 Le Bleymard", 4)
+    ]
+
+
+def add_at(connection: Connection, town: str, zip_code: str, *points: tuple[float, float]) -> None:
+    for latitude, longitude in points:
+        add_stations(connection, town, zip_code, latitude=latitude, longitude=longitude)
+
+
+BEAUCAIRE, ARLES, NIMES, BIARRITZ = (43.81, 4.64), (43.68, 4.63), (43.84, 4.36), (43.48, -1.56)
+
+
+@pytest.mark.parametrize(
+    ("far", "number"),
+    [*product((BIARRITZ, (-21.1, 55.5)), (1, 2, 3, 8)), *product((NIMES, ARLES), (2, 3, 8))],
+)
+@pytest.mark.parametrize("query", ["beaucaire", "30300", "beaucaire 30"])
+def test_a_station_at_another_town_s_coordinates_does_not_move_its_town(
+    connection: Connection, query: str, far: tuple[float, float], number: int
+) -> None:
+    add_at(connection, "Beaucaire", "30300", far, *[BEAUCAIRE] * number)
+    add_at(connection, "Bellegarde", "30127", (43.75, 4.51), (43.76, 4.52))
+    (place,) = find_places(connection, query)
+    assert place.station_count == number + 1
+    assert compute_distance_km(place.latitude, place.longitude, *BEAUCAIRE) < 0.1
+
+
+def test_of_two_stations_far_apart_the_one_near_the_rest_of_the_postcode_says_where_the_town_is(
+    connection: Connection,
+) -> None:
+    add_at(connection, "Ussy", "77260", (48.96, 3.07), (49.15, 2.90))
+    add_at(connection, "Jouarre", "77260", (48.93, 3.13), (48.95, 3.12), (48.95, 3.11))
+    add_at(connection, "Mitry", "77290", *[(49.1, 2.8)] * 20)
+    (place,) = find_places(connection, "ussy")
+    assert (place.latitude, place.longitude) == (48.96, 3.07)
+
+
+def test_two_stations_far_apart_and_nothing_else_to_go_by_are_still_a_place_at_one_of_them(
+    connection: Connection,
+) -> None:
+    add_at(connection, "Beaucaire", "30300", BEAUCAIRE, BIARRITZ)
+    (place,) = find_places(connection, "beaucaire")
+    assert (place.latitude, place.longitude) in (BEAUCAIRE, BIARRITZ)
+
+
+def test_stations_on_two_sides_of_a_town_have_their_centre_between_them(connection: Connection) -> None:
+    add_at(connection, "Marseille", "13008", (43.24, 5.38), (43.36, 5.36))
+    (place,) = find_places(connection, "marseille")
+    assert (place.latitude, place.longitude) == (pytest.approx(43.30), pytest.approx(5.37))
+
+
+def test_a_wrong_station_does_not_move_a_department(connection: Connection) -> None:
+    add_at(connection, "Beaucaire", "30300", BEAUCAIRE, BEAUCAIRE)
+    add_at(connection, "Nîmes", "30000", NIMES, (43.83, 4.35), BIARRITZ)
+    (place,) = find_places(connection, "30")
+    assert compute_distance_km(place.latitude, place.longitude, *NIMES) < 25
 
 
 def test_first_digits_that_two_departments_share_name_neither(connection: Connection) -> None:
