@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def choose_place(edition: str, brand_keys: Collection[str]) -> Asked:
-    """Return what is asked for: a text that is no place, or several, is looked for in addresses."""
+    """Return what is asked for: a text that is no town or postcode, or several, is looked for in addresses."""
     if "at" in st.query_params:
         return Asked(read_position())
     query = get_query()
@@ -123,7 +123,11 @@ def choose_place(edition: str, brand_keys: Collection[str]) -> Asked:
     if make_town_key(query) in brand_keys:
         return Asked(None, query)
     with open_reading() as connection:
-        places = pick_asked_places(find_asked_places(connection, edition, query))
+        found = find_asked_places(connection, edition, query, may_be_address=True)
+        if not found and (at_postcode := find_asked_places(connection, edition, query)):
+            words = StationSearch(filters=StationFilters(words=split_words(query)))
+            found = () if find_stations(connection, edition, words).rows else at_postcode
+    places = pick_asked_places(found)
     if len(places) == 1:
         return Asked(places[0])
     if places:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, literal, or_, select
 from models import Station, StationBrand, make_town_key
 from stations.opening_hours import find_opening, parse_week
 from stations.places import MAX_QUERY_LENGTH
+from text import expand_town_words
 
 MAX_WORDS = 8
 
@@ -38,8 +39,14 @@ class StationFilters:
 
 
 def split_words(text: str) -> tuple[str, ...]:
+    """Return the words that a person means by a text: abbreviated and postal ones put plainly, as for a place."""
+    text = text[:MAX_QUERY_LENGTH]
+    return list_words(expand_town_words(text)) or list_words(text)
+
+
+def list_words(text: str) -> tuple[str, ...]:
     """Return the words of a text in the form in which addresses are searched; few, and none of punctuation alone."""
-    return tuple(dict.fromkeys(make_town_key(text[:MAX_QUERY_LENGTH]).split()))[:MAX_WORDS]
+    return tuple(dict.fromkeys(make_town_key(text).split()))[:MAX_WORDS]
 
 
 def list_conditions(filters: StationFilters) -> list[ColumnElement[bool]]:

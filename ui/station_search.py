@@ -22,7 +22,7 @@ from prices.figures import NationalFigure
 from prices.nearby import NearbyPrices, list_nearby_prices
 from stations.brands import list_brands
 from stations.details import list_services
-from stations.filters import Roads, StationFilters, split_words
+from stations.filters import Roads, StationFilters, list_words
 from stations.places import Place, find_places, parse_point
 from ui.reading import get_national_figures
 
@@ -150,16 +150,18 @@ def find_stations(connection: Connection, edition: str, search: StationSearch, a
     return answers.find((edition, hour, search), lambda: _list_stations(connection, edition, search, hour))
 
 
-def find_asked_places(connection: Connection, edition: str, query: str) -> tuple[Place, ...]:
-    """Return the places that a text can mean; none when no station is there."""
+def find_asked_places(
+    connection: Connection, edition: str, query: str, *, may_be_address: bool = False
+) -> tuple[Place, ...]:
+    """Return the places that a text can mean, as `find_places` does; none when no station is there."""
 
     def find() -> tuple[Place, ...]:
         try:
-            return find_places(connection, query)
+            return find_places(connection, query, may_be_address=may_be_address)
         except PlaceUnknown:
             return ()
 
-    return get_small_answers().find((edition, query), find)
+    return get_small_answers().find((edition, query, may_be_address), find)
 
 
 def round_point(latitude: float, longitude: float) -> tuple[float, float]:
@@ -217,7 +219,7 @@ def read_search(query: Mapping[str, str]) -> StationSearch:
     roads = query.get("road", "all")
     if roads not in get_args(Roads):
         raise SearchRefused(f"road must be one of {', '.join(get_args(Roads))}")
-    words = split_words(query.get("words", ""))
+    words = list_words(query.get("words", ""))
     if "words" in query and not words:
         raise SearchRefused("words must hold a letter or a digit")
     opens = _read_number(query, "open", 0, 2**33)

@@ -248,6 +248,34 @@ def test_a_text_that_is_no_place_is_looked_for_in_address_town_brand_and_name(ap
     assert "Au Zéphyr" in read(at.main.table[0].value.iloc[0, 1])
 
 
+def test_a_street_with_a_postcode_is_looked_for_in_addresses_and_else_the_postcode_is_meant(app: Country) -> None:
+    id_, plain = next((id_, one) for id_, one in app.stations.items() if len(one.address.split()) > 2)
+    at = visit("choose", q=f"{plain.address} {plain.zip_code}", all_fuels="true")
+    assert id_ in list_map_ids(at)
+    for other in list_map_ids(at):
+        assert set(make_town_key(plain.address).split()) <= set(
+            make_town_key(f"{app.stations[other].address} {app.stations[other].raw_town}").split()
+        )
+    at = visit("choose", q=f"Zéphyrville {plain.zip_code}", all_fuels="true")
+    assert f"km of {plain.zip_code} " in get_headings(at)[1]
+    assert id_ in list_map_ids(at)
+
+
+def test_the_address_of_a_station_is_found_with_its_arrondissement_or_cedex(app: Country) -> None:
+    id_ = FIRST
+    with begin_writing(app.engine) as connection:
+        values = {"address": "9 Rue Zéphyr", "address_key": "9 rue zephyr"}
+        values |= {"town": "Lyon", "town_key": "lyon", "zip_code": "69003"}
+        connection.execute(update(Station).where(Station.id == id_).values(values))
+    for text in (
+        "rue zéphyr lyon 3e",
+        "Rue Zéphyr, Lyon 3ème arrondissement",
+        "zéphyr 69003 Lyon",
+        "Zéphyr Lyon Cedex 03",
+    ):
+        assert list_map_ids(visit("choose", q=text, all_fuels="true")) == [id_], text
+
+
 def test_brands_can_be_asked_for_once_there_are_some(app: Country) -> None:
     assert "Brands" not in [one.label for one in visit("choose").multiselect]
     with begin_writing(app.engine) as connection:

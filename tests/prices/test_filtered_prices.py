@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from known_stations import CENTRE, E10, GAZOLE, NOW, add_price, add_station, add_stock_out
 from sqlalchemy import Connection, Engine, insert, update
 from test_nearby import FIGURE, list_ids
@@ -14,7 +16,7 @@ from db import begin_writing
 from models import Station, StationBrand, make_town_key
 from prices.fuels import list_fuel_prices
 from prices.nearby import list_nearby_prices, list_price_rows
-from stations.filters import StationFilters, split_words
+from stations.filters import StationFilters, list_words, split_words
 
 ALWAYS = "|".join(["00:00-24:00"] * 7)
 MORNINGS = "|".join(["06:00-12:00"] * 7)
@@ -118,9 +120,28 @@ def test_each_word_begins_a_word_of_address_town_brand_or_name_or_the_postcode(e
             assert list_filtered(connection, words=split_words(text)) == expected, text
 
 
-@pytest.mark.parametrize(("text", "words"), [("", ()), (" ,;-' ", ()), ("St-Étienne st", ("saint", "etienne"))])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ()),
+        (" ,;-' ", ()),
+        ("St-Étienne st", ("saint", "etienne")),
+        ("Total St. Étienne", ("total", "saint", "etienne")),
+        ("Garibaldi Lyon 3e arrondissement", ("garibaldi", "lyon", "69003")),
+        ("12 rue de Paris", ("12", "rue", "de", "paris")),
+        ("Jaurès Amiens Cedex 2", ("jaures", "amiens")),
+        ("port, Boulogne s/Mer", ("port", "boulogne", "sur", "mer")),
+        ("cedex", ("cedex",)),
+    ],
+)
 def test_a_text_is_split_into_the_words_that_addresses_are_searched_by(text: str, words: tuple[str, ...]) -> None:
     assert split_words(text) == words
+
+
+@given(some.text(max_size=90) | some.from_regex(r"(de |paris |lyon |3e |s/|st\. |cedex |[a-z ]){1,12}", fullmatch=True))
+def test_the_words_of_a_text_stay_as_they_are_in_an_address(text: str) -> None:
+    words = split_words(text)
+    assert list_words(" ".join(words)) == words
 
 
 def test_a_long_text_is_cut_to_a_few_words() -> None:
