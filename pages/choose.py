@@ -70,7 +70,7 @@ def main() -> None:
         choice = show_filters(facts, now)
     restore_place()
     show_refusal()
-    asked = choose_place(freshness.edition, facts.brands)
+    asked = choose_place(freshness.edition, facts.brands, as_of)
     search = make_search(asked, choice)
     stations, favourites = read_favourites()
     with open_reading() as connection:
@@ -113,7 +113,7 @@ def main() -> None:
     show_asked_station(freshness, facts.figures, favourites)
 
 
-def choose_place(edition: str, brand_keys: Collection[str]) -> Asked:
+def choose_place(edition: str, brand_keys: Collection[str], as_of: datetime) -> Asked:
     """Return what is asked for: a text that is no town or postcode, or several, is looked for in addresses."""
     if "at" in st.query_params:
         return Asked(read_position())
@@ -126,7 +126,7 @@ def choose_place(edition: str, brand_keys: Collection[str]) -> Asked:
         found = find_asked_places(connection, edition, query, may_be_address=True)
         if not found and (at_postcode := find_asked_places(connection, edition, query)):
             words = StationSearch(filters=StationFilters(words=split_words(query)))
-            found = () if find_stations(connection, edition, words).rows else at_postcode
+            found = () if find_stations(connection, edition, words, as_of).rows else at_postcode
     places = pick_asked_places(found)
     if len(places) == 1:
         return Asked(places[0])
@@ -147,7 +147,9 @@ def make_search(asked: Asked, choice: Choice) -> StationSearch:
     if place.zip_prefixes:
         return StationSearch(fuel_id, zip_prefixes=place.zip_prefixes, filters=filters)
     point = round_point(place.latitude, place.longitude)
-    return StationSearch(fuel_id, point=point, radius_km=get_radius_km(), filters=filters)
+    return StationSearch(
+        fuel_id, point=point, radius_km=get_radius_km(), zip_codes=place.doubtful_zip_codes, filters=filters
+    )
 
 
 def write_heading(asked: Asked, search: StationSearch) -> str:

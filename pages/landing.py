@@ -79,6 +79,7 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
             longitude=place.longitude,
             radius_km=radius_km,
             zip_prefixes=place.zip_prefixes,
+            zip_codes=place.doubtful_zip_codes,
         )
     name = escape(name_place(place))
     if place.zip_prefixes:

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from errors import PlaceUnknown
 from models import Station, make_town_key
@@ -30,7 +30,10 @@ _ZIP_PREFIXES = {"2A": ("200", "201"), "2B": ("202", "203", "204", "205", "206")
 
 @dataclass(frozen=True)
 class Place:
-    """Where to look for stations: around a point, or, with `zip_prefixes`, at the postcodes that begin like that."""
+    """Where to look for stations: around a point, or, with `zip_prefixes`, at the postcodes that begin like that.
+
+    `doubtful_zip_codes` are those of its stations that lie around no point, since their location is doubtful.
+    """
 
     name: str
     department: str
@@ -38,6 +41,7 @@ class Place:
     longitude: float
     station_count: int
     zip_prefixes: tuple[str, ...] = ()
+    doubtful_zip_codes: tuple[str, ...] = ()
 
 
 def find_places(connection: Connection, query: str, *, may_be_address: bool = False) -> tuple[Place, ...]:
@@ -191,7 +195,7 @@ def _select_stations() -> Select[*tuple[Any, ...]]:
         Station.zip_code,
         Station.latitude,
         Station.longitude,
-        false().label("is_location_doubtful"),
+        Station.is_location_doubtful,
     ).where(Station.left_feed_at.is_(None))
 
 
@@ -228,6 +232,7 @@ def _make_place(connection: Connection, rows: Sequence[Row[Any]], zip_code: str 
         *centre,
         station_count=len(rows),
         zip_prefixes=() if points else tuple(sorted({row.zip_code for row in rows} - {""})),
+        doubtful_zip_codes=tuple(sorted({row.zip_code for row in rows if row.is_location_doubtful} - {""})),
     )
 
 

@@ -41,13 +41,16 @@ NAMES = frozenset(
 class StationSearch:
     """Which stations are asked for: around a point, at postcodes, or of the whole country; `fuel_id` None: any fuel.
 
-    Searches that mean the same are equal: the order of words and the like says nothing.
+    `zip_codes` are those of the place around the point, as `list_nearby_prices` takes them; no address carries them,
+    since they are of stations that stand on no map. Searches that mean the same are equal: the order of words and the
+    like says nothing.
     """
 
     fuel_id: int | None = None
     point: tuple[float, float] | None = None
     radius_km: int | None = None
     zip_prefixes: tuple[str, ...] = ()
+    zip_codes: tuple[str, ...] = ()
     filters: StationFilters = field(default_factory=StationFilters)
 
     def __post_init__(self) -> None:
@@ -256,6 +259,7 @@ def _list_stations(connection: Connection, edition: str, search: StationSearch, 
         longitude=longitude,
         radius_km=search.radius_km,
         zip_prefixes=search.zip_prefixes,
+        zip_codes=search.zip_codes,
         filters=search.filters,
     )
 

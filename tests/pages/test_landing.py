@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -238,6 +239,26 @@ def test_a_place_without_the_fuel_offers_a_wider_circle(own_app: Country) -> Non
     run(button.click())
     assert at.query_params["radius"] == "50"
     assert len(list_rows(at)) == 1
+
+
+def test_a_station_whose_location_is_doubtful_is_listed_at_its_town_and_on_no_map(own_app: Country) -> None:
+    before = list_rows(visit(q="lyon", fuel="E10"))
+    with begin_writing(own_app.engine) as connection:
+        lyon = [id_ for id_, one in own_app.stations.items() if one.zip_code.startswith("69") and 5 in one.prices]
+        connection.execute(
+            update(Station)
+            .where(Station.id == lyon[0])
+            .values(latitude=48.85, longitude=2.35, is_location_doubtful=True, town="Lyon", town_key="lyon")
+        )
+    at = visit(q="lyon", fuel="E10")
+    rows = list_rows(at)
+    assert len(rows) == len(before)
+    assert [cell for row in rows for cell in row if "location doubtful" in cell]
+    (chart,) = at.main.get("deck_gl_json_chart")
+    points = json.loads(chart.proto.json)["layers"][0]["data"]
+    assert len(points) == len(rows) - 1
+    assert lyon[0] not in {point["id"] for point in points}
+    assert "location doubtful" not in str(list_rows(visit(q="paris", fuel="E10", radius="50")))
 
 
 def test_nothing_within_the_widest_circle_offers_no_wider_one(app: Country) -> None:

@@ -490,9 +490,16 @@ def test_a_station_without_a_town_is_found_by_its_postcode_which_names_the_place
     ]
 
 
-def add_at(connection: Connection, town: str, zip_code: str, *points: tuple[float, float]) -> None:
+def add_at(
+    connection: Connection,
+    town: str,
+    zip_code: str,
+    *points: tuple[float, float],
+    is_location_doubtful: bool = False,
+) -> None:
     for latitude, longitude in points:
-        add_stations(connection, town, zip_code, latitude=latitude, longitude=longitude)
+        values = {"latitude": latitude, "longitude": longitude, "is_location_doubtful": is_location_doubtful}
+        add_stations(connection, town, zip_code, **values)
 
 
 BEAUCAIRE, ARLES, NIMES, BIARRITZ = (43.81, 4.64), (43.68, 4.63), (43.84, 4.36), (43.48, -1.56)
@@ -535,6 +542,23 @@ def test_stations_on_two_sides_of_a_town_have_their_centre_between_them(connecti
     add_at(connection, "Marseille", "13008", (43.24, 5.38), (43.36, 5.36))
     (place,) = find_places(connection, "marseille")
     assert (place.latitude, place.longitude) == (pytest.approx(43.30), pytest.approx(5.37))
+
+
+def test_a_doubtful_location_moves_no_town_and_its_postcode_is_named(connection: Connection) -> None:
+    add_at(connection, "Beaucaire", "30300", BEAUCAIRE)
+    add_at(connection, "Beaucaire", "30301", BIARRITZ, NIMES, is_location_doubtful=True)
+    (place,) = find_places(connection, "beaucaire")
+    assert (place.latitude, place.longitude, place.station_count) == (*BEAUCAIRE, 3)
+    assert (place.zip_prefixes, place.doubtful_zip_codes) == ((), ("30301",))
+
+
+def test_a_town_whose_locations_are_all_doubtful_is_searched_by_its_postcodes(connection: Connection) -> None:
+    add_at(connection, "Beaucaire", "30300", BIARRITZ, is_location_doubtful=True)
+    add_at(connection, "Bellegarde", "30127", (43.75, 4.51), (43.76, 4.52))
+    for query in ("beaucaire", "30300"):
+        (place,) = find_places(connection, query)
+        assert place.zip_prefixes == ("30300",)
+        assert compute_distance_km(place.latitude, place.longitude, *BEAUCAIRE) < 25, "the middle of its department"
 
 
 def test_a_wrong_station_does_not_move_a_department(connection: Connection) -> None:
