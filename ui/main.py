@@ -38,8 +38,8 @@ def main() -> None:
     except (CarburoamError, OSError) as error:
         st.error(escape(str(error)), title=_("This installation is not set up rightly"))
         st.stop()
-    except SQLAlchemyError as error:
-        stop_without_database(error)
+    except SQLAlchemyError:
+        stop_without_database()
     choose_language(driver)
     hold_language()
     if driver is None:
@@ -64,14 +64,14 @@ def main() -> None:
             raise
         st.rerun()
     except SQLAlchemyError as error:  # the database went away in the middle of the run
-        stop_without_database(error)
+        logger.log(logging.ERROR, "page status=failed error=%r", describe_database_error(error))
+        stop_without_database()
     finally:
         draw_cookie()  # whatever ended the page: a rerun, another page, the want of an account
 
 
-def stop_without_database(error: SQLAlchemyError) -> NoReturn:
-    """End the run with the sentence for a database that is away; the cause is in the log."""
-    logger.error("page status=failed error=%r", describe_database_error(error))
+def stop_without_database() -> NoReturn:
+    """End the run with the sentence for a database that is away."""
     st.error(_("Please try again in a minute."), title=_("The prices can't be read right now"))
     st.stop()
 
