@@ -51,6 +51,8 @@ REASON_LENGTH = 200
 Outcome = Literal["rejected", "given_up", "expired"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
+_FILE_NAME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.eml")
+
 logger = logging.getLogger("carburoam.mail")
 
 
@@ -397,8 +399,8 @@ def _write_file(settings: Settings, message: EmailMessage) -> None:
 def _clear_files(settings: Settings) -> None:
     oldest = time.time() - FILES_KEPT.total_seconds()
     for path in (settings.outputs_dir / "mail").glob("*.eml"):
-        try:
+        if not _FILE_NAME.fullmatch(path.name):  # a person's own
+            continue
+        with suppress(FileNotFoundError):  # another worker cleared it first
             if path.stat().st_mtime < oldest:
                 path.unlink()
-        except FileNotFoundError:
-            continue  # another worker cleared it first

@@ -202,10 +202,16 @@ def test_without_a_server_a_mail_becomes_a_private_file_for_a_day(engine: Engine
     (path,) = (settings.outputs_dir / "mail").glob("*.eml")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert message_from_bytes(path.read_bytes(), policy=policy.default)["To"] == "ada@mailbox.org"
+    kept = [path.with_name("mine.eml"), path.with_name("20260310.eml")]
+    for own in kept:  # a person's
+        own.touch()
+    path.with_name("folder.eml").mkdir()
     old = time.time() - 25 * 3600
-    os.utime(path, (old, old))
+    for one in (path, *kept):
+        os.utime(one, (old, old))
     send_due(engine, settings, lambda: NOW)
     assert not path.exists()
+    assert all(own.exists() for own in kept)
 
 
 # A mail server that hangs
