@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 
 from errors import FeedRefused, FeedShrunk
-from feed.parse import RejectedStation, Rejection, StationRecord, UnchangedStation, iterate_stations
+from feed.parse import iterate_stations
+from feed.records import RejectedStation, Rejection, StationRecord, UnchangedStation
 from models import FeedState, Price, Service, Station, StockOut, make_town_key
 
 BATCH_STATIONS = 500

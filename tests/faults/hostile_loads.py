@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, or_, select
 from db import open_engine
 from etl import run_load
 from feed.generator import FEED_MEMBER, FeedDamage, FeedRecipe, RecordDamage, build_feed_xml, write_feed
-from feed.parse import MAX_PRICE_MILLI_EUR
+from feed.values import MAX_PRICE_MILLI_EUR
 from models import FeedState, Price, Station, StockOut
 from settings import read_settings
 

@@ -11,15 +11,14 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from errors import FeedRefused
-from feed.parse import (
-    MAX_STATION_BYTES,
+from feed.parse import MAX_STATION_BYTES, iterate_stations
+from feed.records import (
     PriceRecord,
     RejectedStation,
     Rejection,
     StationRecord,
     StockOutRecord,
     UnchangedStation,
-    iterate_stations,
 )
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)  # 13:00 in Paris

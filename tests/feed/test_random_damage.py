@@ -23,7 +23,8 @@ from sqlalchemy import Connection, create_engine, insert
 from errors import FeedRefused
 from feed.archive import open_archive
 from feed.generator import FeedRecipe, RecordDamage, build_feed_xml, write_feed
-from feed.parse import RejectedStation, StationRecord, iterate_stations
+from feed.parse import iterate_stations
+from feed.records import RejectedStation, StationRecord
 from feed.store import store_feed
 from models import FUEL_NAMES, Base, GasType, Service, Station
 
