@@ -70,21 +70,32 @@ class _Box(NamedTuple):
 def locate_station(latitude: float, longitude: float, zip_code: str, station_id: int) -> Location | None:
     """Return where a station lies, from the numbers that the feed gives as its coordinates.
 
-    They are degrees times 100,000. A pair that contradicts the department is also read as plain degrees and as
-    longitude before latitude; if only one of these readings fits, that one counts. Without a known department any
-    place in France fits. None when the numbers, as the feed means them, lie outside the world and no reading fits.
+    They are degrees times 100,000. Some are plain degrees, and in some pairs the longitude comes first; where the pair
+    as it should be contradicts the department and only one other reading of it fits, that one counts. A 0 stands for a
+    number that nobody gave. Without a known department any place in France fits. None when the numbers, as the feed
+    means them, lie outside the world and no reading fits.
     """
     boxes = _find_boxes(zip_code, station_id)
     written = (latitude / FEED_DEGREE, longitude / FEED_DEGREE)
-    if _fits(boxes, *written):
+    is_given = bool(latitude and longitude)
+    if is_given and not _is_plain(latitude) and not _is_plain(longitude) and _fits(boxes, *written):
         return Location(*written, is_doubtful=False)
-    others = {written[::-1], (latitude, longitude), (longitude, latitude)}
-    fitting = [other for other in others if _fits(boxes, *other)]
+    read = (_read_degrees(latitude), _read_degrees(longitude))
+    fitting = [pair for pair in {read, read[::-1]} if is_given and _fits(boxes, *pair)]
     if len(fitting) == 1:
         return Location(*fitting[0], is_doubtful=False)
     if abs(written[0]) > 90 or abs(written[1]) > 180:
         return None
     return Location(*written, is_doubtful=True)
+
+
+def _is_plain(number: float) -> bool:
+    """Say whether a number is plain degrees: as the feed means it, it were within 200 m of Greenwich, where none is."""
+    return abs(number) <= 180
+
+
+def _read_degrees(number: float) -> float:
+    return number if _is_plain(number) else number / FEED_DEGREE
 
 
 def _find_boxes(zip_code: str, station_id: int) -> tuple[_Box, ...]:

@@ -69,12 +69,30 @@ def test_locations_near_the_border_and_overseas_are_right(
         (45.76, 4.835),  # plain degrees
         (483500, 4576000),  # longitude first
         (4.835, 45.76),  # both
+        (4576000, 4.835),  # one of the two
+        (45.76, 483500),
+        (4.835, 4576000),
     ],
 )
 def test_plain_degrees_and_swapped_pairs_are_repaired(latitude: float, longitude: float) -> None:
     location = locate_station(latitude, longitude, "69003", 69003001)
     assert location is not None
     assert location == pytest.approx((45.76, 4.835, False))
+
+
+def test_plain_degrees_are_read_where_the_department_reaches_greenwich() -> None:
+    location = locate_station(4348300, -1.559, "64200", 64200010)
+    assert location is not None
+    assert location == pytest.approx((43.483, -1.559, False))
+
+
+@pytest.mark.parametrize("numbers", [(4484000, 0), (0, 4484000), (0, 90), (44.84, 0), (4484000, 90), (4484000, 2.35)])
+def test_a_0_and_degrees_of_elsewhere_are_no_place_though_the_department_reaches_greenwich(
+    numbers: tuple[float, float],
+) -> None:
+    location = locate_station(*numbers, "33000", 33000001)
+    assert location is not None
+    assert location.is_doubtful
 
 
 @pytest.mark.parametrize(
