@@ -32,18 +32,23 @@ def _is_yes(text: str | None) -> bool:
 
 
 def _read_day(day: etree._Element) -> str:
-    """Return the spans that can be read; "?" (not known) without any, unless the day says that it is closed."""
+    """Return the spans of a day; "?" (not known) without any or with one that can't be read, unless it is closed.
+
+    Without the one that can't be read it would seem to be closed then. One that lacks a time says nothing.
+    """
     if _is_yes(day.get("ferme")):
         return ""
-    read = {_read_span(hours.get("ouverture"), hours.get("fermeture")) for hours in day.iterchildren("horaire")}
+    times = {(hours.get("ouverture") or "", hours.get("fermeture") or "") for hours in day.iterchildren("horaire")}
+    whole = {pair for pair in times if all(text.strip() for text in pair)}
+    read = {_read_span(*pair) for pair in whole}
     spans = sorted(filter(None, read))
-    if len(spans) > MAX_SPANS or (not spans and (not read or None in read)):
+    if None in read or len(spans) > MAX_SPANS or (not spans and (not times or whole != times)):
         return "?"
     return ",".join(spans)
 
 
 @lru_cache(maxsize=4096)
-def _read_span(opening: str | None, closing: str | None) -> str | None:
+def _read_span(opening: str, closing: str) -> str | None:
     """Return "06:00-22:00"; nothing when the same time stands twice, by which stations say that they are closed.
 
     None: it can't be read.
@@ -56,9 +61,9 @@ def _read_span(opening: str | None, closing: str | None) -> str | None:
     return f"{_write_time(opens)}-{_write_time(WHOLE_DAY if closes in (0, WHOLE_DAY - 1) else closes)}"
 
 
-def _read_minutes(text: str | None) -> int | None:
+def _read_minutes(text: str) -> int | None:
     """Read a time into minutes since midnight, 24.00 as 00.00: which midnight it is, the other time tells."""
-    match = _TIME.fullmatch((text or "").strip())
+    match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
     hours, minutes = int(match[1] or match[3]), int(match[2] or match[4] or 0)

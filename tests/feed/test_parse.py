@@ -435,7 +435,9 @@ def read_day(*spans: str, ferme: str = "") -> str:
         (["08.00-12.00am"], "?"),
         (["08.00-midi"], "?"),
         (["٠٨.٠٠-12.00"], "?"),
-        (["08.00-12.00", "14.00-"], "08:00-12:00"),  # of two spans the one that can be read
+        (["08.00-12.00", "14.00-"], "08:00-12:00"),  # one that lacks a time says nothing
+        (["08.00-12.00", "-"], "08:00-12:00"),
+        (["08.00-12.00", "14.00-25.00"], "?"),  # it would seem to be closed in the afternoon
         (["12.00-12.00", "14.00-"], "?"),
         ([f"{hour:02}.00-{hour:02}.30" for hour in range(24)], "?"),  # no station has four spans a day
     ],
