@@ -20,6 +20,7 @@ from errors import FeedRefused
 from feed.coordinates import locate_station
 from feed.hours import read_hours
 from feed.records import (
+    FUEL_UNREADABLE,
     REPEATED,
     STOCK_OUT_REASON,
     PriceRecord,
@@ -54,6 +55,7 @@ MAX_REPEATED_PERCENT = 2
 # Part of every fingerprint: another number makes the load of the next feed read every station again.
 PARSER_VERSION = b"2"
 
+_STOCK_OUT = re.compile(rb'<rupture [^>]*="[^"\s]')  # one that says something
 _IS_ARCHIVE = "it is an archive of past prices, which --backfill reads, and not the feed"
 _NOT_IN_FUEL_NAME = re.compile(r"[^\w .+-]")
 
@@ -238,7 +240,7 @@ class _StationReader:
         if text in FUEL_IDS:
             return FUEL_IDS[text]
         if not text.isdecimal():
-            raise Unreadable("fuel can't be read")
+            raise Unreadable(FUEL_UNREADABLE)
         name = _NOT_IN_FUEL_NAME.sub("", clean_text(element.get("nom")))[:20].strip()
         fuel = f"{text[:6]} ({name})" if name else text[:6]
         if fuel not in self._unknown_fuels and len(self._unknown_fuels) >= MAX_UNKNOWN_FUELS:
@@ -247,7 +249,10 @@ class _StationReader:
         raise Unreadable(f"fuel {fuel} is not known")
 
     def _read_report_time(self, text: str | None) -> str:
-        instant = read_instant(text)
+        try:
+            instant = read_instant(text)
+        except Unreadable as reason:
+            raise Unreadable(f"price {reason}") from None
         if instant > self._latest_report:
             raise Unreadable("price date lies in the future")
         if instant < OLDEST_REPORT:
@@ -302,7 +307,7 @@ def _count_prices(raw: bytes) -> int:
 
 
 def _names_stock_outs(raw: bytes) -> bool:
-    return b"<rupture " in raw
+    return b"<rupture " in raw and _STOCK_OUT.search(raw) is not None
 
 
 def _is_blank(element: etree._Element) -> bool:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 STOCK_OUT_REASON = "stock-out: "
 REPEATED = "price stands twice"
+FUEL_UNREADABLE = "fuel can't be read"
 
 
 class PriceRecord(NamedTuple):
@@ -36,6 +37,11 @@ class Rejection(NamedTuple):
     @property
     def is_of_stock_out(self) -> bool:
         return self.reason.startswith(STOCK_OUT_REASON)
+
+    @property
+    def may_be_of_any_fuel(self) -> bool:
+        """Whether not even the fuel could be read; one that isn't known is another than those that are."""
+        return self.fuel_id is None and self.reason.removeprefix(STOCK_OUT_REASON) == FUEL_UNREADABLE
 
     @property
     def is_repetition(self) -> bool:

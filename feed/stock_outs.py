@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from feed.records import PriceRecord, StockOutRecord
-from feed.values import is_instant, read_instant
+from feed.values import Unreadable, is_instant, read_instant
 
 OLDEST_STOCK_OUT = "2007-01-01"  # what begins or ends earlier (in 1970, in the year 216) has no date
 # How strong a statement each type of stock-out is; any other type, the empty one too, is the weakest.
@@ -41,12 +41,15 @@ class StockOut(NamedTuple):
 def read_stock_out(element: etree._Element, fuel_id: int, now: str) -> StockOut:
     """Read what a <rupture> says of its fuel at that instant (UTC text).
 
-    Raises Unreadable: a date is none.
+    Raises Unreadable: a date is none, or it has no type, not even an empty one.
     """
+    kind = element.get("type")
+    if kind is None:
+        raise Unreadable("type can't be read")
     began_at, ends_at = _read_date(element.get("debut")), _read_date(element.get("fin"))
     return StockOut(
         fuel_id=fuel_id,
-        strength=_STRENGTHS.get(element.get("type", ""), _WEAKEST),
+        strength=_STRENGTHS.get(kind, _WEAKEST),
         began_at=None if began_at is not None and began_at > now else began_at,
         is_over=ends_at is not None and ends_at <= now,
         changes_with_time=max(began_at or "", ends_at or "") > now,

@@ -97,6 +97,7 @@ class _Storing:
         self._rejected_stock_outs: dict[int, list[Rejection]] = {}  # by station
         self._readable_prices = 0
         self._lost = dict.fromkeys((_PRICES, _STOCK_OUTS), 0)  # rows stored that can't be read any more
+        self._rows_of_unnamed = dict.fromkeys((_PRICES, _STOCK_OUTS), 0)  # and those of stations without an id
         self._stored = {table: _count_rows(connection, table) for table in (_PRICES, _STOCK_OUTS)}
         self._service_ids = {name: id_ for id_, name in connection.execute(select(Service.id, Service.name))}
         self._write = _Writer(connection)
@@ -219,23 +220,30 @@ class _Storing:
     ) -> list[Key]:
         """Return which of the stored rows that the feed does not name are over: all but those that can't be read.
 
-        Of a record without a fuel that can be read nobody knows which row it was; that it may be one is counted.
+        Of a record whose fuel can't be read nobody knows which row it was: it may be any. One of a fuel that isn't
+        known is none of them, but counts as one that can't be read any more.
         """
         over: list[Key] = []
-        missing_counts: Counter[int] = Counter()
-        for key in missing:
-            rejections = unreadable.get(key[0], ())
-            missing_counts[key[0]] += bool(rejections)
-            if not any(rejection.fuel_id == key[1] for rejection in rejections):
-                over.append(key)
-        self._lost[table] += sum(min(count, len(unreadable.get(id_, ()))) for id_, count in missing_counts.items())
+        nameless: Counter[int] = Counter()  # missing rows by station, of fuels that no rejected record is of
+        for station_id, fuel_id in missing:
+            rejections = unreadable.get(station_id, ())
+            if any(rejection.fuel_id == fuel_id for rejection in rejections):
+                self._lost[table] += 1
+                continue
+            nameless[station_id] += 1
+            if not any(rejection.may_be_of_any_fuel for rejection in rejections):
+                over.append((station_id, fuel_id))
+        for station_id, count in nameless.items():
+            rejections = unreadable.get(station_id, ())
+            self._lost[table] += min(count, sum(rejection.fuel_id is None for rejection in rejections))
         return over
 
     def _require_readable(self) -> None:
         """Raise FeedRefused when more than half of what was stored before can't be read any more."""
         for table, name in ((_PRICES, "prices"), (_STOCK_OUTS, "stock-outs")):
+            lost = self._lost[table] + self._rows_of_unnamed[table]
             ids = list((self._unreadable - self._found) & self._fingerprints.keys())
-            lost = self._lost[table] + len(_read_rows(self._connection, table, ids))
+            lost += len(_read_rows(self._connection, table, ids))
             if lost * 2 > self._stored[table]:
                 raise FeedRefused(f"{lost} of the {self._stored[table]} {name} loaded before can't be read any more")
 
@@ -249,8 +257,12 @@ class _Storing:
 
     def _mark_left(self) -> None:
         gone = [(id_,) for id_ in self._list_gone()]
-        if len(gone) <= self._unnamed:  # those may be the ones whose id can't be read
-            return
+        for table, rows in self._rows_of_unnamed.items():
+            count = len(_read_rows(self._connection, table, [id_ for (id_,) in gone])) if self._unnamed else 0
+            # Which of them are still in the feed nobody knows: an average one has lost as much as any other.
+            self._rows_of_unnamed[table] = rows + count * min(self._unnamed, len(gone)) // max(len(gone), 1)
+        if len(gone) <= self._unnamed or len(gone) < 2 * self._unnamed:
+            return  # most of them may be the ones whose id can't be read
         left_at = _write_text(self._now)
         self._write.delete(_PRICES, gone, key=("station_id",))
         self._write.delete(_STOCK_OUTS, gone, key=("station_id",))

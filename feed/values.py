@@ -76,7 +76,7 @@ def read_instant(text: str | None) -> str:
     The repeated hour of October is read as the first, the missing one of March with the offset before the jump.
     """
     if not text or not is_instant(text):
-        raise Unreadable("price date can't be read")
+        raise Unreadable("date can't be read")
     return _find_utc_hour(f"{text[:10]} {text[11:13]}") + text[13:19] + ".000000"
 
 
@@ -87,7 +87,7 @@ def _find_utc_hour(paris_hour: str) -> str:
         wall_clock = datetime.fromisoformat(f"{paris_hour}:00").replace(tzinfo=PARIS, fold=0)
         return wall_clock.astimezone(UTC).strftime("%Y-%m-%d %H").zfill(13)
     except (ValueError, OverflowError):
-        raise Unreadable("price date can't be read") from None
+        raise Unreadable("date can't be read") from None
 
 
 def write_instant(instant: datetime) -> str:

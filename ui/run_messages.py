@@ -66,6 +66,8 @@ _REASONS = (
     N_("price can't be read"),
     N_("price is not one"),
     N_("price date can't be read"),
+    N_("date can't be read"),
+    N_("type can't be read"),
     N_("price date lies in the future"),
     N_("begins in the future"),
 )
@@ -128,5 +130,6 @@ def _word_rejection(rejection: str) -> str:
     if is_stock_out:
         words = _("stock-out: {reason}").format(reason=words)
     if stations:
-        words = _("{reason} (stations {stations})").format(reason=words, stations=stations)
+        named = N_("{reason} (stations {stations})") if "," in stations else N_("{reason} (station {stations})")
+        words = _(named).format(reason=words, stations=stations)
     return f"{format_count(int(count))} × {words}"

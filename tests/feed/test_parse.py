@@ -629,8 +629,9 @@ def test_a_stock_out_may_have_begun_when_the_feed_did() -> None:
     ("rupture", "reason"),
     [
         (write_rupture("9"), "stock-out: fuel 9 (E10) is not known"),
-        (write_rupture(debut="hier"), "stock-out: price date can't be read"),
-        (write_rupture(fin="demain"), "stock-out: price date can't be read"),
+        (write_rupture(debut="hier"), "stock-out: date can't be read"),
+        (write_rupture(fin="demain"), "stock-out: date can't be read"),
+        ('<rupture nom="E10" id="5" debut="2026-03-01 16:16:02" fin=""/>', "stock-out: type can't be read"),
     ],
 )
 def test_a_stock_out_that_cant_be_read_is_rejected_alone(rupture: str, reason: str) -> None:

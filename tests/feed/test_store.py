@@ -356,6 +356,86 @@ def test_a_feed_of_which_half_the_stock_outs_became_unreadable_is_refused(
     assert load(write(2), NOW + 2 * SIX_HOURS).status == "loaded"
 
 
+def test_stations_whose_ids_become_unreadable_refuse_the_feed_in_small_steps_too(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    def write(readable: int) -> Path:
+        stations = [write_pdv(id_, write_prix(1), write_rupture(5)) for id_ in range(1, 41)]
+        damaged = [station.replace('id="', 'id="q', 1) for station in stations[readable:]]
+        return write_feed(*stations[:readable], *damaged)
+
+    load(write(40))
+    assert load(write(21), NOW + SIX_HOURS).is_success
+    report = load(write(11), NOW + 2 * SIX_HOURS)
+    assert (report.status, report.message) == (
+        "refused",
+        "29 of the 40 prices loaded before can't be read any more",
+    )
+    assert len(list_prices(engine)) == 40
+    assert list_left(engine) == {}
+
+
+def test_of_stations_that_are_missing_some_may_be_those_without_an_id(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    """Nine are missing: with eight without an id none of them is taken for gone, with four all of them are."""
+    load(write_feed(*(write_pdv(id_, write_prix(1), write_prix(5)) for id_ in range(1, 21))))
+    stay = [write_pdv(id_, write_prix(1)) for id_ in range(1, 12)]
+    unnamed = write_pdv(1, write_prix(1)).replace('id="1"', 'id="?"', 1)
+    assert load(write_feed(*stay, *[unnamed] * 8), NOW + SIX_HOURS).status == "loaded"
+    assert list_left(engine) == {}
+    assert len(list_prices(engine)) == 11 + 18
+    assert load(write_feed(*stay, *[unnamed] * 4), NOW + 2 * SIX_HOURS).status == "loaded"
+    assert len(list_left(engine)) == 9
+    assert len(list_prices(engine)) == 11
+
+
+@pytest.mark.parametrize("write", [lambda id_: f'<prix nom="?" id="{id_}" maj="2026-03-10 08:00:00" valeur="1.7"/>'])
+def test_prices_whose_fuels_become_unreadable_refuse_the_feed_in_small_steps_too(
+    write: Callable[[str], str], load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    def write_steps(readable: int) -> Path:
+        return write_feed(*(write_pdv(id_, write("1" if id_ <= readable else "x")) for id_ in range(1, 41)))
+
+    load(write_steps(40))
+    assert load(write_steps(21), NOW + SIX_HOURS).is_success
+    assert len(list_prices(engine)) == 40
+    assert load(write_steps(11), NOW + 2 * SIX_HOURS).status == "refused"
+    assert len(list_prices(engine)) == 40
+
+
+def test_stock_outs_that_say_nothing_say_nothing_of_those_known(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_rupture(5)), write_pdv(2, write_prix(1))))
+    blank = '<rupture id="" nom="" debut="" fin="" type=" "/>'
+    load(write_feed(write_pdv(1, write_prix(1), blank), write_pdv(2, write_prix(1), "<rupture/>")), NOW + SIX_HOURS)
+    assert list_stock_outs(engine) == {(1, 5)}
+
+
+def test_a_stock_out_that_left_is_none_that_became_unreadable(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    load(write_feed(write_pdv(1, write_prix(1), write_rupture(4))))
+    report = load(write_feed(write_pdv(1, write_prix(1), write_rupture(6, debut="?"))), NOW + SIX_HOURS)
+    assert report.status == "loaded"
+    assert list_stock_outs(engine) == set()
+
+
+def test_a_feed_whose_stock_outs_all_lost_their_type_is_refused(
+    load: Load, write_feed: Callable[..., Path], engine: Engine
+) -> None:
+    early = write_prix(5, maj="2026-02-28 08:00:00")
+    feed = [write_pdv(id_, write_prix(1), early, write_rupture(5)) for id_ in range(1, 6)]
+    load(write_feed(*feed))
+    report = load(write_feed(*(pdv.replace(' type="temporaire"', "") for pdv in feed)), NOW + SIX_HOURS)
+    assert (report.status, report.message) == (
+        "refused",
+        "5 of the 5 stock-outs loaded before can't be read any more",
+    )
+    assert len(list_prices(engine)) == 10
+
+
 def test_new_fuels_at_every_station_do_not_refuse_the_feed(
     load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
@@ -590,7 +670,7 @@ def test_a_stock_out_that_cant_be_read_leaves_the_known_one(
     load(write_feed(write_pdv(1, write_prix(1), write_prix(2), write_rupture(5)), write_pdv(2, write_rupture(5))))
     report = load(write_feed(write_pdv(1, write_prix(1), write_rupture(5, debut="?")), write_pdv(2, write_rupture(5))))
     assert list_stock_outs(engine) == {(1, 5), (2, 5)}
-    assert "rejected: 1 x stock-out: price date can't be read" in report.message
+    assert "rejected: 1 x stock-out: date can't be read" in report.message
     assert report.prices_rejected == 0
     assert list_prices(engine) == {(1, 1, 1739)}, "its prices could be read, and one has vanished"
 

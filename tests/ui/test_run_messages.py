@@ -55,7 +55,7 @@ def in_french() -> Iterator[None]:
             f"{LOADED}; rejected: 3 x fuel 12 (Hydrogène) is not known (stations 1, 2, 3), 1 x stock-out: fuel 9 is "
             "not known (station 1)",
             "rejetés\u00a0: 3 × carburant `12 (Hydrogène)` inconnu (stations 1, 2, 3), "
-            "1 × rupture\u00a0: carburant `9` inconnu (stations 1)",
+            "1 × rupture\u00a0: carburant `9` inconnu (station 1)",
         ),
         (
             "6 of the 10 prices loaded before can't be read any more",
