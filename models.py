@@ -170,7 +170,7 @@ class FuelFigure(Base):
 
     gastype_id: Mapped[int] = mapped_column(ForeignKey("gas_types.id"), primary_key=True)
     median_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, of all fresh prices")
-    lowest_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, fresh and plausible")
+    lowest_price: Mapped[int] = mapped_column(doc="thousandths of a euro per litre, fresh, plausible, in stock")
     station_count: Mapped[int] = mapped_column(doc="stations that sell it at a fresh and plausible price")
     fresh_from: Mapped[datetime] = mapped_column(doc="a price reported before this instant was old then")
     plausible_from: Mapped[int] = mapped_column(doc="thousandths of a euro per litre; a lower price is implausible")

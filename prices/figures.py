@@ -11,9 +11,9 @@ from statistics import median_low
 from threading import Lock
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, and_, delete, func, insert, select
 
-from models import FUEL_NAMES, FuelFigure, Price
+from models import FUEL_NAMES, FuelFigure, Price, StockOut
 
 Standing = Literal["fresh", "old", "implausible"]
 
@@ -118,16 +118,20 @@ def find_fresh_from(fuel_id: int, as_of: datetime) -> datetime:
 def compute_figures(connection: Connection, as_of: datetime) -> dict[int, NationalFigure]:
     """Compute the figures of the prices in the database that are fresh as of that instant, by fuel."""
     prices: dict[int, list[int]] = defaultdict(list)
+    in_stock: dict[int, list[int]] = defaultdict(list)
     for days in set(FRESH_DAYS.values()):
         fuels = [fuel_id for fuel_id in FRESH_DAYS if FRESH_DAYS[fuel_id] == days]
         # Grouped by the database: many stations ask the same price, and fetching a row costs more than counting it.
         fresh = (
-            select(Price.gastype_id, Price.price, func.count())
+            select(Price.gastype_id, Price.price, func.count(), func.count(StockOut.station_id))
+            .outerjoin(StockOut, and_(StockOut.station_id == Price.station_id, StockOut.gastype_id == Price.gastype_id))
             .where(Price.gastype_id.in_(fuels), Price.updated_at >= as_of - timedelta(days=days))
             .group_by(Price.gastype_id, Price.price)
         )
-        for fuel_id, price, count in connection.execute(fresh):
+        for fuel_id, price, count, out_count in connection.execute(fresh):
             prices[fuel_id].extend([price] * count)
+            if out_count < count:
+                in_stock[fuel_id].append(price)
     figures = {}
     for fuel_id, fuel_prices in sorted(prices.items()):
         lowest, highest = find_plausible_range(fuel_id, fuel_prices)
@@ -135,7 +139,8 @@ def compute_figures(connection: Connection, as_of: datetime) -> dict[int, Nation
         figures[fuel_id] = NationalFigure(
             fuel_id=fuel_id,
             median_milli_eur=median_low(fuel_prices),
-            lowest_milli_eur=min(plausible),
+            # At a price of stations that all ran out nobody can buy.
+            lowest_milli_eur=min((price for price in in_stock[fuel_id] if price >= lowest), default=min(plausible)),
             station_count=len(plausible),
             fresh_from=find_fresh_from(fuel_id, as_of),
             plausible_from_milli_eur=lowest,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event, insert, select
 
 from db import begin_writing
 from etl import run_load
-from models import FUEL_NAMES, FuelFigure, Price, Station
+from models import FUEL_NAMES, FuelFigure, Price, Station, StockOut
 from prices.figures import (
     NationalFigure,
     NationalFigures,
@@ -89,6 +89,19 @@ def test_the_median_is_a_price_in_the_middle(engine: Engine, prices: list[int], 
 def test_an_implausible_price_is_never_the_lowest_and_counts_for_no_station(engine: Engine) -> None:
     figures = work_out(engine, [(GAZOLE, price) for price in (499, 500, 1000, 1000, 1000, 2000, 2001)])
     assert figures[GAZOLE] == NationalFigure(GAZOLE, 1000, 500, 5, NEWEST - timedelta(days=30), 500, 2000)
+
+
+def test_a_price_at_which_nobody_can_buy_is_never_the_lowest(engine: Engine) -> None:
+    work_out(engine, [(GAZOLE, price) for price in (1500, 1700, 1800, 1900, 1700)])
+    with begin_writing(engine) as connection:
+        connection.execute(insert(StockOut).values(station_id=1, gastype_id=GAZOLE))
+        connection.execute(insert(StockOut).values(station_id=2, gastype_id=E10))  # of another fuel
+        store_figures(connection, NEWEST)
+        figure = find(connection)[GAZOLE]
+        assert (figure.lowest_milli_eur, figure.median_milli_eur, figure.station_count) == (1700, 1700, 5)
+        connection.execute(insert(StockOut), [{"station_id": id_, "gastype_id": GAZOLE} for id_ in (2, 3, 4, 5)])
+        store_figures(connection, NEWEST)
+        assert find(connection)[GAZOLE].lowest_milli_eur == 1500, "there is no other"
 
 
 def test_both_ends_of_the_range_are_plausible() -> None:
