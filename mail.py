@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, insert, or_, select, update
@@ -46,6 +46,7 @@ FILES_KEPT = timedelta(days=1)
 FAILED_KEPT = timedelta(days=30)
 POLL_SECONDS = 30.0
 REASON_LENGTH = 200
+MAX_ANSWER_BYTES = 100_000  # of a server to one mail; a chatty one says 1,000
 
 # How a mail ended that was not sent: its server would never take it, it was tried for two days, or it expired.
 Outcome = Literal["rejected", "given_up", "expired"]
@@ -146,6 +147,20 @@ def list_failures(connection: Connection, count: int) -> list[Failure]:
         select(FailedMail.failed_at, FailedMail.outcome, FailedMail.reason).order_by(FailedMail.id.desc()).limit(count)
     )
     return [Failure(*row) for row in rows]
+
+
+def give_up_overdue(connection: Connection, now: datetime) -> int:
+    """Give up the mails that have been kept long enough, with their reason; return how many.
+
+    But those that a worker may have in its hands, or will in a moment.
+    """
+    is_overdue = or_(OutboxMail.created_at <= now - GIVE_UP_AFTER, OutboxMail.expires_at <= now)
+    is_near = OutboxMail.next_try_at.between(now, now + CLAIMED)
+    mails = connection.execute(select(OutboxMail.__table__).where(is_overdue, ~is_near)).all()
+    for mail in mails:
+        has_expired = mail.expires_at is not None and mail.expires_at <= now
+        _give_up(connection, mail, "expired" if has_expired else "given_up", mail.last_error or "", now)
+    return len(mails)
 
 
 def clear_failures(connection: Connection, now: datetime) -> int:
@@ -347,6 +362,29 @@ class _Client(smtplib.SMTP):
 
     def _get_socket(self, *_: object) -> socket.socket:
         return self._connection
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.file = _Answers(self.sock.makefile("rb"))  # type: ignore[union-attr]  # connected by now
+        return super().getreply()
+
+
+class _Answers:
+    """What a server says, as a file with an end: smtplib keeps all lines of an answer, however many come."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = MAX_ANSWER_BYTES
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the mail server says too much")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _connect(host: str, port: int, deadline: float) -> socket.socket:

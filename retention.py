@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from accounts.retention import clear_people
 from feed.runs import clear_runs
-from mail import clear_failures
+from mail import clear_failures, give_up_overdue
 
 
 def clear_expired(connection: Connection, now: datetime) -> dict[str, int]:
@@ -19,6 +19,7 @@ def clear_expired(connection: Connection, now: datetime) -> dict[str, int]:
     """
     return {
         **clear_people(connection, now),
+        "outbox": give_up_overdue(connection, now),
         "failed_mails": clear_failures(connection, now),
         "etl_runs": clear_runs(connection, now),
     }

@@ -69,8 +69,8 @@ def clear_people(connection: Connection, now: datetime) -> dict[str, int]:
     """Delete what has been kept long enough; return how many rows by table."""
     counts = {}
     for held in reversed(tuple(HELD.values())):  # codes before the accounts that wait for them
-        if held.table is None or held.longest is None or held.since is None:
-            continue
+        if held.table in (None, OutboxMail) or held.longest is None or held.since is None:
+            continue  # without a table or a period; mails are given up, with their reason
         is_over: ColumnElement[bool] = held.since <= now - held.longest
         if held.until is not None:
             is_over = or_(is_over, held.until <= now)

@@ -13,7 +13,8 @@ from ui.reading import get_settings
 from ui.tables import show_table
 from ui.texts import N_, _
 
-# What, why, and how long: of `accounts.retention.HELD`, whose period stands for {days} or {minutes}.
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+# What, why, and how long: of `accounts.retention.HELD`, whose period stands for {days}, {hours} or {minutes}.
 _TEXTS = {
     "account": (
         N_("Username, name, e-mail, language"),
@@ -78,7 +79,7 @@ _TEXTS = {
     "mail_files": (
         N_("Mails, as files: this site sends none"),
         N_("so that who runs it can pass them on"),
-        N_("{days} days at most"),
+        N_("{hours} hours at most"),
     ),
 }
 
@@ -91,7 +92,7 @@ st.markdown(
     )
 )
 rows = [
-    (_(what), _(why), _(how_long).format(days=period.days, minutes=int(period.total_seconds() // 60)))
+    (_(what), _(why), _(how_long).format(days=period.days, hours=period // HOUR, minutes=period // MINUTE))
     for name, (what, why, how_long) in _TEXTS.items()
     if name != "mail_files" or not get_settings().can_mail
     for period in [HELD[name].longest or timedelta()]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -233,6 +234,31 @@ def test_a_server_that_hangs_at_any_step_gets_no_more_than_the_budget_of_one_mai
     first, *others = read_outbox(engine)
     assert (first.tries, first.last_error, first.next_try_at > NOW) == (1, "TimeoutError", True)
     assert [(mail.tries, mail.last_error, mail.next_try_at) for mail in others] == [(0, None, NOW)] * 5
+
+
+@pytest.mark.parametrize("line", [b"250-more\r\n", b"x" * 500 + b"\r\n"], ids=["an answer", "no answer"])
+def test_a_server_that_says_too_much_is_cut_off(engine: Engine, settings: Settings, line: bytes) -> None:
+    said: list[int] = []
+
+    def flood() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"220 x\r\n")
+            connection.recv(4096)
+            while True:
+                connection.sendall(line * 1000)
+                said.append(len(line) * 1000)
+
+    queue(engine)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        url = SecretStr(f"smtp://127.0.0.1:{listener.getsockname()[1]}")
+        assert send_due(engine, settings.model_copy(update={"smtp_url": url}), lambda: NOW) == 0
+        flooding.join(20)
+    assert not flooding.is_alive()
+    assert sum(said) < 20_000_000, "what the network holds, and no more"
+    assert read_outbox(engine)[0].last_error is not None
 
 
 def test_a_server_that_hangs_in_its_tls_handshake_gets_no_more_either(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver
@@ -14,7 +14,8 @@ from accounts.retention import UNCONFIRMED_KEPT
 from api.loads import count_loads
 from db import begin_writing
 from feed.runs import KEPT, LoadReport, close_run, insert_run
-from models import Attempt, Credential, EtlRun, User
+from mail import list_failures, queue_mail
+from models import Attempt, Credential, EtlRun, OutboxMail, User
 from retention import clear_expired
 from settings import Settings
 
@@ -57,6 +58,36 @@ def test_an_account_whose_code_may_still_come_in_stays(engine: Engine, mailing: 
     assert list_names(engine) == ["eve"]
     clear(engine, END + timedelta(minutes=15))
     assert list_names(engine) == []
+
+
+def test_mails_that_were_kept_long_enough_are_given_up_with_their_reason(engine: Engine) -> None:
+    def queue(name: str, age: timedelta, wait: timedelta, expires_at: datetime | None = None) -> None:
+        with begin_writing(engine) as connection:
+            queue_mail(
+                connection,
+                recipient=f"{name}@mailbox.org",
+                subject=name,
+                text="",
+                html="",
+                now=NOW - age,
+                expires_at=expires_at,
+            )
+            connection.execute(
+                update(OutboxMail)
+                .where(OutboxMail.subject == name)
+                .values(last_error=f"450 {name}", next_try_at=NOW + wait)
+            )
+
+    queue("old", timedelta(hours=49), timedelta(minutes=40))
+    queue("expired", timedelta(hours=1), timedelta(minutes=40), NOW - timedelta(minutes=45))
+    queue("young", timedelta(hours=47), timedelta(minutes=40))
+    queue("in hand", timedelta(hours=49), timedelta(minutes=9))
+    assert clear(engine)["outbox"] == 2
+    with engine.connect() as connection:
+        failures = {(failure.outcome, failure.reason) for failure in list_failures(connection, 10)}
+        waiting = set(connection.scalars(select(OutboxMail.subject)))
+    assert failures == {("given_up", "450 old"), ("expired", "450 expired")}
+    assert waiting == {"young", "in hand"}
 
 
 def test_what_an_admin_locked_stays_taken(engine: Engine, waiting: int) -> None:

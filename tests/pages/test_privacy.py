@@ -63,7 +63,8 @@ def page(monkeypatch: pytest.MonkeyPatch, mailing: Settings, engine: Engine) -> 
 def read_period(how_long: str) -> timedelta | None:
     """Return the longest time that a sentence of the page names; None when it names none."""
     found = [
-        timedelta(**{unit: int(number)}) for number, unit in re.findall(r"(\d+) (days|minutes)", how_long.split(";")[0])
+        timedelta(**{unit: int(number)})
+        for number, unit in re.findall(r"(\d+) (days|hours|minutes)", how_long.split(";")[0])
     ]
     return max(found, default=None)
 
