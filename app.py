@@ -84,7 +84,7 @@ async def get_stations(request: Request) -> Response:
     answering = partial(answer_points, query, headers, lambda: LIMITS.compute(request.scope))
     try:
         with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
-            answer = await anyio.to_thread.run_sync(answering, abandon_on_cancel=True)
+            answer = await anyio.to_thread.run_sync(answering, limiter=POINT_READERS, abandon_on_cancel=True)
     except TooManyRequests as error:
         METRICS.refused.labels("computing").inc()
         return refuse(error.seconds, in_problems=True)
@@ -100,7 +100,8 @@ async def get_backup(request: Request) -> Response:
     from ui.backup_download import take_backup
 
     try:
-        backup = await anyio.to_thread.run_sync(take_backup, request.path_params["ticket"], dict(request.cookies))
+        ticket, cookies = request.path_params["ticket"], dict(request.cookies)
+        backup = await anyio.to_thread.run_sync(take_backup, ticket, cookies, limiter=BACKUP_READERS)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         logger.error("backup status=failed error=%r", str(getattr(error, "orig", None) or error))
         return Response(status_code=503)
@@ -157,6 +158,8 @@ def open_reading() -> Connection:
 
 METRICS = Metrics(open_reading)
 LIMITS = Limits(SETTINGS.requests_per_minute, SETTINGS.proxies)
+# Threads of their own: those that pages and files are read with stay free, however many wait here for a database.
+POINT_READERS, BACKUP_READERS = anyio.CapacityLimiter(4), anyio.CapacityLimiter(1)
 
 app = st.App(
     "ui/main.py",
