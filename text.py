@@ -42,6 +42,7 @@ _DELIVERY = re.compile(
 _OTHER_WORDS = r"(?!(?:s|z[ia]c?|zones?|c[eé]dex|cdx|paris|lyon|marseille|arrondissements?)(?![^\W_]))"
 _LETTERS = "[A-Za-zÀ-ÖØ-öø-ÿŒœŸ]+"
 _NAME_ALONE = re.compile(rf"(?!(.+) \1$){_OTHER_WORDS}{_LETTERS}(?:[' -]{_OTHER_WORDS}{_LETTERS})*", re.IGNORECASE)
+_NO_TOWN = re.compile(r"</?[A-Za-z]|\]\(|:\w+\[|://|\*\*[^\W\d]|^`[^`]*`$|\{\{|\$\w+\$")
 _BRACKETS = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]?")
 _COUNTED = re.compile(r"\b(les|aux|des)[\s-]+([2-9])[\s-]+(?=[^\W\d_]{3})", re.IGNORECASE)
 _NUMBER_WORDS = ("deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf")
@@ -76,9 +77,10 @@ class WrittenTown(NamedTuple):
 def read_town(text: str) -> WrittenTown:
     """Read what the feed or a person wrote for a town: "DOMBLANS ( 39210 )", "Lyon 3ème arrondissement", "69 Lyon".
 
-    CEDEX, PO boxes, industrial estates, road numbers and stray punctuation go.
+    CEDEX, PO boxes, industrial estates, road numbers and stray punctuation go. What looks like code or an address of
+    the web is no kind of town and stays as it is.
     """
-    if _NAME_ALONE.fullmatch(text):
+    if _NAME_ALONE.fullmatch(text) or _NO_TOWN.search(text):
         return WrittenTown(text)
     compact = re.sub(r"[\s()\[\]]+", "", text)
     if _DIGITS_ALONE.fullmatch(compact):

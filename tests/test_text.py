@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from models import make_town_key
-from text import expand_town_words, read_town
+from text import WrittenTown, expand_town_words, read_town
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,13 @@ def test_what_stands_in_brackets_is_a_note() -> None:
     assert read_town("Saint-Denis (Réunion)") == ("Saint-Denis", "", "Réunion")
 
 
-@given(some.text(max_size=60) | some.from_regex(r"[A-Za-zé0-9 ./,'()s-]{1,40}", fullmatch=True))
+MARKUP = "<]:*`{$"
+
+
+@given(
+    some.text(some.characters(exclude_characters=MARKUP), max_size=60)
+    | some.from_regex(r"[A-Za-zé0-9 ./,'()s-]{1,40}", fullmatch=True)
+)
 def test_a_name_holds_letters_hyphens_apostrophes_and_commas_between_names_only(text: str) -> None:
     name = read_town(text).name
     for part in name.split(", ") if name else ():
@@ -113,3 +119,24 @@ def test_a_name_holds_letters_hyphens_apostrophes_and_commas_between_names_only(
 )
 def test_in_a_longer_text_only_what_is_postal_about_towns_is_put_plainly(text: str, key: str) -> None:
     assert make_town_key(expand_town_words(text)) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["[x](javascript:alert(1))", ":red[x]", "**bold**", "<b>b</b>", "https://evil.example", "`code`", "{{1+1}}"]
+)
+def test_what_is_no_kind_of_town_stays_as_it_is(text: str) -> None:
+    assert read_town(text) == WrittenTown(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "digits"),
+    [
+        ("VILLENEUVE D`ASCQ", "VILLENEUVE D'ASCQ", ""),
+        ("l`isle-adam 95290", "l'isle-adam", "95290"),
+        ("Lyon <69>", "Lyon", "69"),
+        ("Lyon**69", "Lyon", "69"),
+        ("Nantes `44`", "Nantes", "44"),
+    ],
+)
+def test_stray_signs_make_no_code_of_a_town(text: str, name: str, digits: str) -> None:
+    assert read_town(text)[:2] == (name, digits)
