@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import CLUSTER, DATABASE, KEY, PASSWORD, MakeFeed
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
-from sqlalchemy import Engine, event, insert, make_url, select, update
+from sqlalchemy import Engine, event, func, insert, make_url, select, update
 from streamlit.testing.v1 import AppTest
 
 import etl
@@ -545,3 +545,26 @@ def test_mails_that_wait_and_why_others_were_not_sent_are_shown(app: Settings, e
         f"refused for good  \n`550 {HOSTILE}`",
     ]
     assert not [text for text in list_shown(at) if "ada@mailbox.org" in text]
+
+
+# The data
+
+
+def test_doubtful_locations_and_fuels_that_are_not_known_are_named(app: Settings, engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        station_id = connection.scalar(select(func.min(Station.id)))
+        connection.execute(
+            update(Station)
+            .where(Station.id == station_id)
+            .values(is_location_doubtful=True, address=HOSTILE, zip_code="30300", latitude=43.48, longitude=-1.56)
+        )
+        connection.execute(
+            update(EtlRun).values(message="rejected: 3 x fuel 12 (Hydrogène) is not known (stations 1, 2, 3)")
+        )
+    at = open_admin(engine, "data")
+    assert "Doubtful locations" in [heading.value for heading in at.main.subheader]
+    texts = [read(text) for text in list_texts(at)]
+    assert [text for text in texts if "3 × fuel `12 (Hydrogène)` is not known (stations 1, 2, 3)" in text]
+    (table,) = [one.value for one in at.main.table if "Coordinates" in one.value.columns]
+    assert [(row[1], row[2]) for row in table.itertuples(index=False)] == [("30300", "43.48000, -1.56000")]
+    assert read(table["Station"][0]).startswith(HOSTILE)
