@@ -257,17 +257,28 @@ def _load_accepted(
     now: Callable[[], datetime],
     on_progress: Progress | None,
 ) -> LoadReport | None:
-    """Load the refused feed that an admin has accepted; None when there is none, or this machine has no copy of it."""
+    """Load the refused feed that an admin has accepted.
+
+    None when there is none, when this machine has no copy of it, or when it is refused for another reason as well.
+    """
     with engine.connect() as connection:
         accepted = find_accepted(connection)
     if accepted is None:
         return None
-    with suppress(FeedUnreachable), fetch_archive(str(settings.state_dir / REFUSED_FILE)) as archive:
-        if archive is not None and archive.digest == accepted.digest:
-            with begin_writing(engine, "feed") as connection:
-                report = _take_in(connection, archive, accepted.source, now(), on_progress, settings.as_of)
-                close_run(connection, run_id, now(), report)
-            return report
+    try:
+        with fetch_archive(str(settings.state_dir / REFUSED_FILE)) as archive:
+            if archive is not None and archive.digest == accepted.digest:
+                with begin_writing(engine, "feed") as connection:
+                    report = _take_in(connection, archive, accepted.source, now(), on_progress, settings.as_of)
+                    close_run(connection, run_id, now(), report)
+                return report
+    except FeedUnreachable:
+        return None
+    except FeedRefused as error:
+        # For another reason than the one it was accepted against. It must not stand in the way of the feeds to come.
+        logger.warning("accepted feed status=refused error=%r", str(error))
+        with begin_writing(engine, "feed") as connection:
+            forget_refused(connection)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from conftest import NOW, MakeFeed
@@ -83,6 +84,25 @@ def test_the_next_load_takes_exactly_the_accepted_one_and_those_after_it_the_pub
     assert load(make_feed(stations=5)).status == "refused"
     with engine.connect() as connection:
         assert [run.status for run in list_runs(connection, 3)] == ["refused", "loaded", "loaded"]
+
+
+def test_an_accepted_feed_that_is_refused_for_another_reason_stands_in_no_one_s_way(
+    engine: Engine, settings: Settings, load: Load, make_feed: MakeFeed, tmp_path: Path
+) -> None:
+    whole = make_feed(stations=40)
+    load(whole)
+    damaged = tmp_path / "damaged.zip"
+    with ZipFile(whole) as archive, ZipFile(damaged, "w") as copy:
+        (name,) = archive.namelist()
+        head, *stations = archive.read(name).split(b"<pdv ")
+        copy.writestr(
+            name, b"<pdv ".join([head, *stations[:15], *(one.replace(b'id="', b'id="q', 1) for one in stations[15:])])
+        )
+    assert load(damaged).status == "refused"
+    accept(engine)
+    assert load(whole).is_success
+    assert count_present(engine) == 40
+    assert read_refusal(engine) is None
 
 
 def test_a_machine_without_the_copy_takes_the_accepted_one_where_it_is_published(
