@@ -57,8 +57,8 @@ class Quality:
     oldest: tuple[DoubtfulPrice, ...]
     gone_count: int
     gone: tuple[GoneStation, ...]
-    misplaced_count: int
-    misplaced: tuple[DoubtfulLocation, ...]
+    doubtful_location_count: int
+    doubtful_locations: tuple[DoubtfulLocation, ...]
 
 
 def inspect_feed(connection: Connection, count: int, as_of: datetime) -> Quality:
@@ -68,14 +68,14 @@ def inspect_feed(connection: Connection, count: int, as_of: datetime) -> Quality
     """
     is_implausible = or_(Price.price < FuelFigure.plausible_from, Price.price > FuelFigure.plausible_to)
     is_old = or_(*(and_(Price.gastype_id == id_, Price.updated_at < find_fresh_from(id_, as_of)) for id_ in FUEL_NAMES))
-    is_misplaced = Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(True)
+    is_doubtful = Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(True)
     distance = func.abs(Price.price - FuelFigure.median_price)
     counts = connection.execute(
         select(
             _count_prices(is_implausible),
             _count_prices(is_old),
             select(func.count()).select_from(Station).where(Station.left_feed_at.is_not(None)).scalar_subquery(),
-            select(func.count()).select_from(Station).where(*is_misplaced).scalar_subquery(),
+            select(func.count()).select_from(Station).where(*is_doubtful).scalar_subquery(),
         )
     ).one()
     prices = _select_prices().limit(count)
@@ -87,9 +87,9 @@ def inspect_feed(connection: Connection, count: int, as_of: datetime) -> Quality
         .order_by(Station.left_feed_at.desc(), Station.id)
         .limit(count)
     )
-    misplaced = connection.execute(
+    doubtful_locations = connection.execute(
         select(Station.id, Station.address, Station.town, Station.zip_code, Station.latitude, Station.longitude)
-        .where(*is_misplaced)
+        .where(*is_doubtful)
         .order_by(Station.id)
         .limit(count)
     )
@@ -101,7 +101,7 @@ def inspect_feed(connection: Connection, count: int, as_of: datetime) -> Quality
         counts[2],
         tuple(GoneStation(*row) for row in gone),  # type: ignore[arg-type]  # all of them have left
         counts[3],
-        tuple(DoubtfulLocation(*row) for row in misplaced),
+        tuple(DoubtfulLocation(*row) for row in doubtful_locations),
     )
 
 

@@ -36,8 +36,8 @@ def show_data() -> None:
     show_count(quality.old_count, SHOWN)
     _show_prices(quality.oldest, _("Oldest reports"))
     st.subheader(_("Doubtful locations"), anchor=False)
-    show_count(quality.misplaced_count, SHOWN)
-    _show_misplaced(quality.misplaced)
+    show_count(quality.doubtful_location_count, SHOWN)
+    _show_doubtful_locations(quality.doubtful_locations)
     st.subheader(_("Stations gone"), anchor=False)
     show_count(quality.gone_count, SHOWN)
     _show_gone(quality.gone)
@@ -69,7 +69,7 @@ def _show_prices(prices: tuple[DoubtfulPrice, ...], title: str) -> None:
         )
 
 
-def _show_misplaced(stations: tuple[DoubtfulLocation, ...]) -> None:
+def _show_doubtful_locations(stations: tuple[DoubtfulLocation, ...]) -> None:
     if stations:
         show_table(
             {

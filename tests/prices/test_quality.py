@@ -52,7 +52,7 @@ def test_the_doubtful_locations_of_the_feed_are_counted(engine: Engine) -> None:
         connection.execute(update(Station).where(Station.id == 4).values(left_feed_at=NOW))
     with engine.connect() as connection:
         quality = inspect_feed(connection, 1, NOW)
-    assert (quality.misplaced_count, [one.station_id for one in quality.misplaced]) == (2, [2])
+    assert (quality.doubtful_location_count, [one.station_id for one in quality.doubtful_locations]) == (2, [2])
 
 
 def test_where_nothing_is_fresh_all_prices_are_counted_as_old(engine: Engine) -> None:
