@@ -90,7 +90,7 @@ def locate_station(latitude: float, longitude: float, zip_code: str, station_id:
 
 
 def _is_plain(number: float) -> bool:
-    """Say whether a number is plain degrees: as the feed means it, it were within 200 m of Greenwich, where none is."""
+    """Say whether a number is plain degrees. Times 100,000 it would be 200 m from Greenwich or less: no station is."""
     return abs(number) <= 180
 
 

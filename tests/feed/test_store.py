@@ -390,17 +390,18 @@ def test_of_stations_that_are_missing_some_may_be_those_without_an_id(
     assert len(list_prices(engine)) == 11
 
 
-@pytest.mark.parametrize("write", [lambda id_: f'<prix nom="?" id="{id_}" maj="2026-03-10 08:00:00" valeur="1.7"/>'])
 def test_prices_whose_fuels_become_unreadable_refuse_the_feed_in_small_steps_too(
-    write: Callable[[str], str], load: Load, write_feed: Callable[..., Path], engine: Engine
+    load: Load, write_feed: Callable[..., Path], engine: Engine
 ) -> None:
-    def write_steps(readable: int) -> Path:
-        return write_feed(*(write_pdv(id_, write("1" if id_ <= readable else "x")) for id_ in range(1, 41)))
+    damaged = write_prix(1).replace('id="1"', 'id="x"')
 
-    load(write_steps(40))
-    assert load(write_steps(21), NOW + SIX_HOURS).is_success
+    def write(readable: int) -> Path:
+        return write_feed(*(write_pdv(id_, write_prix(1) if id_ <= readable else damaged) for id_ in range(1, 41)))
+
+    load(write(40))
+    assert load(write(21), NOW + SIX_HOURS).is_success
     assert len(list_prices(engine)) == 40
-    assert load(write_steps(11), NOW + 2 * SIX_HOURS).status == "refused"
+    assert load(write(11), NOW + 2 * SIX_HOURS).status == "refused"
     assert len(list_prices(engine)) == 40
 
 
