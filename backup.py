@@ -40,7 +40,8 @@ def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
     """Return a copy of a SQLite database, open at its start, as of one instant, whatever is written meanwhile.
 
     It takes room in the folder but has no name there from before the first byte is copied: closed, or left by a
-    process that is killed, it is gone, and nothing has to be found and cleared later.
+    process that is killed, it is gone, and nothing has to be found and cleared later. A kill in the instant between
+    the file's name and its removal leaves an empty file: SQLite opens files by name only.
     """
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=".backup-")  # readable by its owner only
     copy = os.fdopen(descriptor, "rb")
