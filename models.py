@@ -257,7 +257,7 @@ class User(Base):
     username: Mapped[str] = mapped_column(String(30), doc="as the driver writes it")
     username_key: Mapped[str] = mapped_column(String(90), unique=True, doc="NFKC, case-folded")
     email: Mapped[str] = mapped_column(String(254))
-    email_key: Mapped[str] = mapped_column(String(254), unique=True, doc="case-folded")
+    email_key: Mapped[str] = mapped_column(String(254), unique=True, doc="as accounts.identity.make_key makes it")
     name: Mapped[str] = mapped_column(String(80))
     language: Mapped[str] = mapped_column(String(2), default="fr")
     created_at: Mapped[datetime]
@@ -379,7 +379,8 @@ class OutboxMail(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     message_id: Mapped[str] = mapped_column(String(120), doc="the same at every try, so that a second one is known")
-    recipient: Mapped[str] = mapped_column(String(254))
+    user_id: Mapped[int | None] = mapped_column(doc="the account whose code it holds; none: it holds no code")
+    recipient: Mapped[str] = mapped_column(String(254), doc="empty: a mail to nobody, which is never sent")
     subject: Mapped[str] = mapped_column(String(200))
     text: Mapped[str] = mapped_column(Text)
     html: Mapped[str] = mapped_column(Text)

@@ -21,9 +21,22 @@ from conftest import DATABASE
 from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from accounts.identity import make_key
 from db import begin_writing, open_engine, prepare_database
 from errors import DatabaseNewer
-from models import FUEL_NAMES, Base, Credential, EtlRun, FeedState, GasType, Price, Station, StationBrand, StockOut
+from models import (
+    FUEL_NAMES,
+    Base,
+    Credential,
+    EtlRun,
+    FeedState,
+    GasType,
+    Price,
+    Station,
+    StationBrand,
+    StockOut,
+    User,
+)
 from prices.figures import NationalFigures
 from settings import ROOT, Settings
 
@@ -149,6 +162,37 @@ def test_when_a_driver_was_last_here_is_taken_from_the_sessions_there_are(settin
         seen = {row.user_id: row.last_seen_at for row in rows}
     engine.dispose()
     assert seen == {1: datetime(2023, 11, 23, 9, tzinfo=UTC), 2: None}
+
+
+@pytest.mark.usefixtures("empty_database")
+def test_accounts_are_found_by_their_addresses_after_an_upgrade_of_their_keys(settings: Settings) -> None:
+    kept = {
+        "Ada@straße.de": "ada@strasse.de",
+        "Zoé.ﬁ@mailbox.org": "zoé.fi@mailbox.org",
+        "bob@mailbox.org": "bob@mailbox.org",
+        "eve@faß.例え.jp": "eve@fass.例え.jp",
+        "bob@MAILBOX.org": "written by hand",
+    }
+    engine = open_engine(settings.database)
+    config = make_config()
+    with begin_writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+        for id_, (email, key) in enumerate(kept.items(), start=1):
+            connection.execute(
+                text(
+                    "INSERT INTO users (id, username, username_key, email, email_key, name, language, created_at) "
+                    "VALUES (:id, :name, :name, :email, :key, '', 'fr', '2023-11-01 00:00:00.000000')"
+                ),
+                {"id": id_, "name": f"driver{id_}", "email": email, "key": key},
+            )
+    prepare_database(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(select(User.email, User.email_key).order_by(User.id)).all()
+    engine.dispose()
+    *found, by_hand = rows
+    assert [key for _, key in found] == [make_key(email) for email, _ in found]
+    assert by_hand == ("bob@MAILBOX.org", "written by hand")
 
 
 @pytest.mark.usefixtures("empty_database")
