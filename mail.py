@@ -84,14 +84,18 @@ def queue_mail(
     html: str,
     now: datetime,
     expires_at: datetime | None = None,
+    pause: timedelta = timedelta(),
+    user_id: int | None = None,
 ) -> None:
-    """Put a mail into the outbox; it goes when the transaction is committed and a worker was woken.
+    """Put a mail into the outbox; it goes when the transaction is committed, a worker was woken and `pause` is over.
 
-    From `expires_at` on it is not sent any more. Without that it is tried for two days.
+    From `expires_at` on it is not sent any more. Without that it is tried for two days. `user_id` is the account whose
+    code it holds. Without a recipient it is a mail to nobody: the same work, and nothing is sent.
     """
     connection.execute(
         insert(OutboxMail).values(
             message_id=make_msgid(domain="carburoam"),
+            user_id=user_id,
             recipient=recipient,
             subject=" ".join(subject.split())[:200],
             text=text,
@@ -99,7 +103,7 @@ def queue_mail(
             created_at=now,
             expires_at=expires_at,
             tries=0,
-            next_try_at=now,
+            next_try_at=now + pause,
         )
     )
 
@@ -116,7 +120,8 @@ def send_due(engine: Engine, settings: Settings, now: Callable[[], datetime] = l
     ends_at = time.monotonic() + ROUND_SECONDS
     while time.monotonic() < ends_at and (mail := _claim(engine, now())) is not None:
         try:
-            _deliver(settings, _build(settings, mail))
+            if mail.recipient:
+                _deliver(settings, _build(settings, mail))
         except MailRefused as error:
             _note_failure(engine, settings, mail, error, now())
             if isinstance(error, MailServerAway):
@@ -124,14 +129,17 @@ def send_due(engine: Engine, settings: Settings, now: Callable[[], datetime] = l
             continue
         with begin_writing(engine) as connection:
             connection.execute(delete(OutboxMail).where(OutboxMail.id == mail.id))
-        logger.info("mail id=%d status=sent", mail.id)
-        sent += 1
+        if mail.recipient:
+            logger.info("mail id=%d status=sent", mail.id)
+            sent += 1
     return sent
 
 
 def look_at_outbox(connection: Connection) -> Outbox:
     """Return how many mails wait, and why."""
-    waiting, oldest_at = connection.execute(select(func.count(), func.min(OutboxMail.created_at))).one()
+    waiting, oldest_at = connection.execute(
+        select(func.count(), func.min(OutboxMail.created_at)).where(OutboxMail.recipient != "")
+    ).one()
     last_error = connection.execute(
         select(OutboxMail.last_error)
         .where(OutboxMail.last_error.is_not(None))
@@ -204,11 +212,22 @@ class Mailer:
     def _run(self) -> None:
         while not self._stopped:
             self._wake.clear()
+            seconds = POLL_SECONDS
             try:
                 send_due(self._engine, self._settings)
+                seconds = min(seconds, _find_pause(self._engine, datetime.now(UTC)))
             except Exception:  # the worker must outlive a database or a disk that is away for a while; nothing is lost
                 logger.exception("mailer status=failed")
-            self._wake.wait(POLL_SECONDS)
+            self._wake.wait(seconds)
+
+
+def _find_pause(engine: Engine, now: datetime) -> float:
+    """Return the seconds until a mail becomes due that is not; those that are due and stayed wait for the next poll."""
+    with engine.connect() as connection:
+        next_at = connection.execute(
+            select(func.min(OutboxMail.next_try_at)).where(OutboxMail.next_try_at > now)
+        ).scalar()
+    return POLL_SECONDS if next_at is None else float((next_at - now).total_seconds())
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
@@ -270,7 +289,7 @@ def _note_failure(
 def _give_up(
     connection: Connection, mail: Row[tuple[object, ...]], outcome: Outcome, reason: str, now: datetime
 ) -> None:
-    if connection.execute(delete(OutboxMail).where(OutboxMail.id == mail.id)).rowcount == 1:
+    if connection.execute(delete(OutboxMail).where(OutboxMail.id == mail.id)).rowcount == 1 and mail.recipient:
         connection.execute(insert(FailedMail).values(failed_at=now, outcome=outcome, reason=reason))
         logger.error("mail id=%d status=%s tries=%d error=%r", mail.id, outcome, mail.tries, reason)
 

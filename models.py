@@ -256,7 +256,9 @@ class User(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(30), doc="as the driver writes it")
     username_key: Mapped[str] = mapped_column(String(90), unique=True, doc="NFKC, case-folded")
-    email: Mapped[str] = mapped_column(String(254))
+    email: Mapped[str] = mapped_column(
+        String(254), doc="empty: registered with the address of another account, never to be confirmed"
+    )
     email_key: Mapped[str] = mapped_column(String(254), unique=True, doc="as accounts.identity.make_key makes it")
     name: Mapped[str] = mapped_column(String(80))
     language: Mapped[str] = mapped_column(String(2), default="fr")

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from models import KnownAddress
 
@@ -33,6 +33,11 @@ def remember_address(connection: Connection, secret_key: bytes, user_id: int, ad
                 user_id=user_id, address_hash=_hash_address(secret_key, user_id, address), seen_at=now
             )
         )
+
+
+def forget_addresses(connection: Connection, user_id: int) -> None:
+    """Know this driver nowhere: the password that was proved there is no longer theirs."""
+    connection.execute(delete(KnownAddress).where(KnownAddress.user_id == user_id))
 
 
 def _is_row(secret_key: bytes, user_id: int, address: str) -> tuple[ColumnElement[bool], ...]:

@@ -11,17 +11,17 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Row, select, update
+from sqlalchemy import URL, Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts import registration
 from accounts.audit import Action, Actor, note_action
+from accounts.codes import end_codes
 from accounts.identity import make_key
 from accounts.last_admin import require_another_admin
 from accounts.privacy import erase_driver
-from accounts.recovery import queue_password_code
+from accounts.recovery import mail_code_to_driver
 from accounts.sessions import close_sessions
 from db import begin_writing, open_engine, prepare_database
 from errors import AccountShut, AccountUnconfirmed, CarburoamError, DriverUnknown, SettingRefused
@@ -54,10 +54,11 @@ def revoke_admin(connection: Connection, actor: Actor, user_id: int, now: dateti
 
 
 def lock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
-    """Lock an account: nobody can log in to it, and its sessions end at once. Raises LastAdmin."""
+    """Lock an account: nobody can log in to it, and its sessions and codes end at once. Raises LastAdmin."""
     require_another_admin(connection, user_id)
     _change(connection, actor, "lock", user_id, now, locked_at=now)
     close_sessions(connection, user_id)
+    end_codes(connection, user_id)
 
 
 def unlock_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
@@ -66,9 +67,15 @@ def unlock_account(connection: Connection, actor: Actor, user_id: int, now: date
 
 
 def confirm_account(connection: Connection, actor: Actor, user_id: int, now: datetime) -> None:
-    """Let in an account whose code never came."""
+    """Let in an account whose code never came; its address stays one that no mail has confirmed."""
     _note(connection, actor, "confirm", user_id, now)
-    registration.confirm(connection, user_id, now)
+    opened_at = connection.execute(
+        select(User.created_at)
+        .join(Credential, Credential.user_id == User.id)
+        .where(User.id == user_id, Credential.confirmed_at.is_(None))
+    ).scalar()
+    if opened_at is not None:
+        registration.confirm(connection, user_id, opened_at)
 
 
 def mail_reset(
@@ -79,8 +86,8 @@ def mail_reset(
     Raises AccountShut: to a locked or unconfirmed account none is sent.
     Raises TooManyTries: too many mails to it in an hour.
     """
-    row = _note(connection, actor, "reset", user_id, now)
-    if not queue_password_code(connection, settings, secret_key, row.email, now, even_unconfirmed=False):
+    _note(connection, actor, "reset", user_id, now)
+    if not mail_code_to_driver(connection, settings, secret_key, user_id, now):
         raise AccountShut
 
 
@@ -114,12 +121,11 @@ def _change(
     connection.execute(update(Credential).where(Credential.user_id == user_id).values(**values))
 
 
-def _note(connection: Connection, actor: Actor, action: Action, user_id: int, now: datetime) -> Row[*tuple[Any, ...]]:
-    row = connection.execute(select(User.username, User.email).where(User.id == user_id)).first()
-    if row is None:
+def _note(connection: Connection, actor: Actor, action: Action, user_id: int, now: datetime) -> None:
+    username = connection.execute(select(User.username).where(User.id == user_id)).scalar()
+    if username is None:
         raise DriverUnknown
-    note_action(connection, actor, action, now, subject=row.username, subject_id=user_id)
-    return row
+    note_action(connection, actor, action, now, subject=username, subject_id=user_id)
 
 
 def _require_file(url: URL) -> None:

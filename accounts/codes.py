@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, delete, insert, select, update
 
 from errors import AccountError, CodeExpired, CodeMalformed, CodeWrong
-from models import VerificationCode
+from models import Attempt, OutboxMail, VerificationCode
 
 ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"  # nothing that is read as something else: no I, L, O, U, 0, 1
 LENGTH = 8
@@ -32,7 +32,7 @@ def issue_code(
     connection: Connection, secret_key: bytes, user_id: int, purpose: Purpose, now: datetime, payload: str = ""
 ) -> str:
     """Make a new code in place of any open one for that purpose, and return it; only a keyed hash is stored."""
-    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    code = _make_code()
     forget_code(connection, user_id, purpose)
     connection.execute(
         insert(VerificationCode).values(
@@ -66,6 +66,23 @@ def forget_code(connection: Connection, user_id: int, purpose: Purpose) -> int:
     return result.rowcount
 
 
+def end_codes(connection: Connection, user_id: int) -> None:
+    """Make every open code of an account good for nothing, and send none that is still to be mailed.
+
+    For what was proved by them counted for a password and an address that the account has no more.
+    """
+    connection.execute(delete(VerificationCode).where(VerificationCode.user_id == user_id))
+    connection.execute(delete(OutboxMail).where(OutboxMail.user_id == user_id))
+
+
+def waste_code(connection: Connection, secret_key: bytes, now: datetime) -> str:
+    """Do the work of `issue_code` where there is no account: as many reads and writes, for a code of nobody."""
+    code, own = _make_code(), _hash_code(secret_key, 0, "password", "")
+    connection.execute(delete(Attempt).where(Attempt.subject_hash == own))
+    connection.execute(insert(Attempt).values(subject_hash=own, times=1, last_at=now, window_began_at=now))
+    return code
+
+
 def spend_code(
     connection: Connection, secret_key: bytes, user_id: int, purpose: Purpose, code: str, now: datetime
 ) -> Spending:
@@ -91,6 +108,10 @@ def spend_code(
     if forget_code(connection, user_id, purpose) != 1:
         return Spending("", CodeExpired())
     return Spending(row.payload, None)
+
+
+def _make_code() -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
 def _hash_code(secret_key: bytes, user_id: int, purpose: Purpose, code: str) -> str:

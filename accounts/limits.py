@@ -13,12 +13,13 @@ from errors import TooManyTries
 from models import Attempt
 
 # How many in an hour, for one subject (an account, an e-mail address, the address of a browser).
-HOURLY = {"mail": 5, "register": 10, "code": 30}
+HOURLY = {"register": 10, "code": 30}
 WINDOW = timedelta(hours=1)
+LONGEST_WINDOW = timedelta(days=1)
 FREE_FAILURES = 5
 LONGEST_PAUSE_SECONDS = 30.0
 
-Kind = Literal["mail", "register", "code", "login", "login_pair", "login_address", "own"]
+Kind = Literal["register", "code", "login", "login_pair", "login_address", "own"]
 
 
 def hash_subject(secret_key: bytes, kind: Kind, subject: str) -> str:
@@ -31,18 +32,27 @@ def take_turn(connection: Connection, secret_key: bytes, kind: Kind, subject: st
 
     Raises TooManyTries: the limit of this hour is reached; nothing more is counted.
     """
-    key = hash_subject(secret_key, kind, subject)
+    if wait_seconds := count_within(connection, hash_subject(secret_key, kind, subject), HOURLY[kind], WINDOW, now):
+        raise TooManyTries(wait_seconds)
+
+
+def count_within(connection: Connection, key: str, most: int, window: timedelta, now: datetime) -> float:
+    """Count one more in the window that began with the first; return 0, or the seconds until the window is over.
+
+    Where there were as many as may be, nothing more is counted.
+    """
     row = connection.execute(select(Attempt.__table__).where(Attempt.subject_hash == key)).first()
     if row is None:
         _start(connection, key, now)
-    elif now - row.window_began_at >= WINDOW or now < row.window_began_at:
+    elif now - row.window_began_at >= window or now < row.window_began_at:
         _restart(connection, key, now)
-    elif row.times >= HOURLY[kind]:
-        raise TooManyTries((row.window_began_at + WINDOW - now).total_seconds())
+    elif row.times >= most:
+        return float((row.window_began_at + window - now).total_seconds())
     else:
         connection.execute(
             update(Attempt).where(Attempt.subject_hash == key).values(times=Attempt.times + 1, last_at=now)
         )
+    return 0.0
 
 
 def compute_pause(failures: int) -> float:

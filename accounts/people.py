@@ -53,14 +53,16 @@ class Account:
 def count_people(connection: Connection, now: datetime) -> PeopleFigures:
     """Count the accounts and what they keep, in one query."""
     is_open = (VerificationCode.created_at > now - LIFETIME) & (VerificationCode.tries < MAX_TRIES)
+    # The others only seem to be accounts, to those who registered with another driver's address.
+    has_address = Credential.user_id.not_in(select(User.id).where(User.email == ""))
     row = connection.execute(
         select(
-            _count(Credential.user_id),
+            _count(Credential.user_id, has_address),
             _count(Credential.user_id, Credential.last_seen_at > now - timedelta(days=7)),
             _count(Credential.user_id, Credential.last_seen_at > now - timedelta(days=30)),
             _count(Credential.user_id, Credential.role == "admin"),
             _count(Credential.user_id, Credential.locked_at.is_not(None)),
-            _count(Credential.user_id, Credential.confirmed_at.is_(None)),
+            _count(Credential.user_id, Credential.confirmed_at.is_(None), has_address),
             select(func.count()).select_from(CustomStation).scalar_subquery(),
             select(func.count()).select_from(VerificationCode).where(is_open).scalar_subquery(),
             select(func.count()).select_from(VerificationCode).where(~is_open).scalar_subquery(),
@@ -95,7 +97,7 @@ def find_accounts(connection: Connection, text: str) -> list[Account]:
             kept,
         )
         .join(Credential, Credential.user_id == User.id)
-        .where(held)
+        .where(held, User.email != "")
         .order_by(User.username_key)
         .limit(MAX_FOUND)
     )

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select
 
-from accounts.identity import make_key
+from accounts.codes import end_codes
+from accounts.identity import make_key, write_domain
 from accounts.last_admin import require_another_admin
 from accounts.limits import forget_failures, hash_subject
+from accounts.mail_limits import list_subjects
 from accounts.messages import queue_message
-from accounts.profile import get_profile, require_own_password
+from accounts.profile import get_profile, require_own_password, require_same_password
 from db import begin_writing
 from errors import DriverUnknown
 from models import (
@@ -73,7 +75,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
     )
     mails = connection.execute(
         select(OutboxMail.subject, OutboxMail.created_at)
-        .where(OutboxMail.recipient == row.email)
+        .where(OutboxMail.recipient == write_domain(row.email))
         .order_by(OutboxMail.id)
     )
     stations = connection.execute(
@@ -139,8 +141,9 @@ def erase_account(
     Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises LastAdmin: no other admin could log in.
     Nothing is deleted then.
     """
-    require_own_password(engine, secret_key, user_id, password, now)
+    password_hash = require_own_password(engine, secret_key, user_id, password, now)
     with begin_writing(engine) as connection:
+        require_same_password(connection, user_id, password_hash)
         erase_driver(connection, settings, secret_key, user_id, now)
 
 
@@ -148,15 +151,14 @@ def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, 
     """As `erase_account`, without asking who wants it. Raises DriverUnknown or LastAdmin."""
     require_another_admin(connection, user_id)
     profile = get_profile(connection, user_id)
-    connection.execute(delete(OutboxMail).where(OutboxMail.recipient == profile.email))
-    forget_failures(
-        connection,
-        [
-            hash_subject(secret_key, kind, make_key(text))
-            for kind in ("mail", "code", "login")
-            for text in (profile.email, profile.username)
-        ],
-    )
+    end_codes(connection, user_id)
+    connection.execute(delete(OutboxMail).where(OutboxMail.recipient == write_domain(profile.email)))
+    counted = [
+        hash_subject(secret_key, kind, make_key(text))
+        for kind in ("code", "login")
+        for text in (profile.email, profile.username)
+    ]
+    forget_failures(connection, [*counted, *list_subjects(secret_key, user_id, profile.email)])
     connection.execute(delete(User).where(User.id == user_id))
     queue_message(
         connection,
@@ -165,6 +167,5 @@ def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, 
         recipient=profile.email,
         language=profile.language,
         now=now,
-        name=profile.name,
-        username=profile.username,
+        person=profile.person,
     )

@@ -9,16 +9,18 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.codes import forget_code, issue_code, spend_code
+from accounts.addresses import remember_address
+from accounts.codes import end_codes, forget_code, issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_turn
-from accounts.messages import queue_message
+from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause
+from accounts.mail_limits import take_driver_change, take_driver_mail
+from accounts.messages import Person, queue_message
 from accounts.passwords import check_password, hash_password, require_password
 from accounts.recovery import set_password
-from accounts.registration import forget_unconfirmed, set_fuels
+from accounts.registration import HAS_CONFIRMED_EMAIL, find_owner, forget_unconfirmed, set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
-from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
+from errors import AccountError, CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
 from models import Credential, FollowedGasType, User, VerificationCode, sort_fuels
 from settings import Settings
 from translations import LANGUAGES
@@ -44,11 +46,21 @@ class Profile:
     litres_per_100km: float | None
     km_per_year: int | None
     tank_litres: int | None
+    has_confirmed_email: bool
+
+    @property
+    def person(self) -> Person | None:
+        """What mails may call the driver; None until a mail has confirmed the address."""
+        return Person(self.name, self.username) if self.has_confirmed_email else None
 
 
 def get_profile(connection: Connection, user_id: int) -> Profile:
     """Return the profile of a driver. Raises DriverUnknown."""
-    row = connection.execute(select(User.__table__).where(User.id == user_id)).first()
+    row = connection.execute(
+        select(User.__table__, HAS_CONFIRMED_EMAIL)
+        .join(Credential, Credential.user_id == User.id)
+        .where(User.id == user_id)
+    ).first()
     if row is None:
         raise DriverUnknown
     fuels = connection.scalars(select(FollowedGasType.gastype_id).where(FollowedGasType.user_id == user_id))
@@ -62,6 +74,7 @@ def get_profile(connection: Connection, user_id: int) -> Profile:
         row.litres_per_100km,
         row.km_per_year,
         row.tank_litres,
+        bool(row.has_confirmed_email),
     )
 
 
@@ -130,20 +143,28 @@ def change_password(
     new: str,
     *,
     session_id: str,
+    address: str | None = None,
     now: datetime,
 ) -> None:
     """Change the password; every browser but the one with `session_id` is logged out, and the driver told by mail.
 
-    Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises PasswordRefused: as `require_password`.
+    `address` is that browser's, which the account goes on to know; None when it isn't known.
+
+    Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many changes.
+    Raises PasswordRefused: as `require_password`.
     """
     with engine.connect() as connection:
         profile = get_profile(connection, user_id)
-    require_own_password(engine, secret_key, user_id, old, now)
+    old_hash = require_own_password(engine, secret_key, user_id, old, now)
     require_password(new, profile.username)
     password_hash = hash_password(new)
     with begin_writing(engine) as connection:
         profile = get_profile(connection, user_id)
+        require_same_password(connection, user_id, old_hash)
+        take_driver_change(connection, secret_key, user_id, now)
         set_password(connection, user_id, password_hash)
+        if address:
+            remember_address(connection, secret_key, user_id, address, now)
         close_sessions(connection, user_id, but=session_id)
         queue_message(
             connection,
@@ -152,47 +173,66 @@ def change_password(
             recipient=profile.email,
             language=profile.language,
             now=now,
-            name=profile.name,
+            person=profile.person,
         )
 
 
 def ask_new_email(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, password: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int,
+    email: str,
+    password: str,
+    *,
+    address: str | None,
+    now: datetime,
 ) -> None:
     """Mail a code to the new address, with which it becomes the account's; without a mail server it does at once.
 
     Whoever gets hold of the address gets hold of the account: so it asks the password. Whether another account has the
-    address is not said, but where no mail can be sent.
+    address is not said, but where no mail can be sent: its driver is told, at the address that is stored. `address` is
+    the browser's, None when it isn't known.
 
-    Raises EmailRefused: no address. Raises EmailTaken: see above.
-    Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many mails to the address.
+    Raises EmailRefused: no address. Raises EmailTaken: see above, or it is the driver's own.
+    Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many mails.
     """
-    address = read_email(email)
+    new_email = read_email(email)
     with engine.connect() as connection:
-        if make_key(get_profile(connection, user_id).email) == make_key(address):
+        if make_key(get_profile(connection, user_id).email) == make_key(new_email):
             raise EmailTaken
-    require_own_password(engine, secret_key, user_id, password, now)
-    if not settings.can_mail:
-        _replace_email(engine, settings, user_id, address, now, is_confirmed=False)
-        return
+    password_hash = require_own_password(engine, secret_key, user_id, password, now)
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "mail", make_key(address), now)
+        require_same_password(connection, user_id, password_hash)
+        take_driver_mail(connection, secret_key, user_id, new_email, address, now)
         profile = get_profile(connection, user_id)
-        owner = connection.execute(
-            select(User.name, User.username, User.language).where(User.email_key == make_key(address))
-        ).first()
-        code = issue_code(connection, secret_key, user_id, "email", now, payload=address)
-        queue_message(
-            connection,
-            settings,
-            "email" if owner is None else "known",
-            recipient=address,
-            language=profile.language if owner is None else owner.language,
-            now=now,
-            name=profile.name if owner is None else owner.name,
-            username=profile.username if owner is None else owner.username,
-            code=code,
-        )
+        if not settings.can_mail:
+            _replace_email(connection, settings, profile, new_email, now, is_confirmed=False)
+            return
+        owner = find_owner(connection, new_email)
+        code = issue_code(connection, secret_key, user_id, "email", now, payload=new_email)
+        if owner is None or owner.confirmed_at is None:  # who waits for a code has no address yet
+            queue_message(
+                connection,
+                settings,
+                "email",
+                recipient=new_email,
+                language=profile.language,
+                now=now,
+                person=None,
+                code=code,
+                user_id=user_id,
+            )
+        else:
+            queue_message(
+                connection,
+                settings,
+                "known",
+                recipient=owner.email,
+                language=owner.language,
+                now=now,
+                person=Person(owner.name, owner.username) if owner.has_confirmed_email else None,
+            )
 
 
 def confirm_new_email(
@@ -203,14 +243,17 @@ def confirm_new_email(
     Raises CodeMalformed: what was typed is no code.
     Raises CodeWrong or CodeExpired: also when another account got the address meanwhile.
     """
+    error: AccountError | None
     with begin_writing(engine) as connection:
-        address, error = spend_code(connection, secret_key, user_id, "email", code, now)
+        new_email, error = spend_code(connection, secret_key, user_id, "email", code, now)
+        if error is None:
+            profile = get_profile(connection, user_id)
+            try:
+                _replace_email(connection, settings, profile, new_email, now, is_confirmed=True)
+            except EmailTaken:
+                error = CodeExpired()
     if error is not None:
         raise error
-    try:
-        _replace_email(engine, settings, user_id, address, now, is_confirmed=True)
-    except EmailTaken:
-        raise CodeExpired from None
 
 
 def call_off_new_email(connection: Connection, user_id: int) -> None:
@@ -218,8 +261,8 @@ def call_off_new_email(connection: Connection, user_id: int) -> None:
     forget_code(connection, user_id, "email")
 
 
-def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> None:
-    """Let a driver do what asks for the password again.
+def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> str:
+    """Let a driver do what asks for the password again; return its hash, which may have changed since.
 
     Raises PasswordWrong: it is another.
     Raises TooManyTries: a pause after failures is not over; whoever sits at a session left open must not guess on.
@@ -231,35 +274,43 @@ def require_own_password(engine: Engine, secret_key: bytes, user_id: int, passwo
         password_hash = connection.execute(
             select(Credential.password_hash).where(Credential.user_id == user_id)
         ).scalar()
-    if not check_password(password, password_hash):
+    if not check_password(password, password_hash) or password_hash is None:
         raise PasswordWrong
     with begin_writing(engine) as connection:
         forget_failures(connection, keys)
+    return password_hash
+
+
+def require_same_password(connection: Connection, user_id: int, password_hash: str) -> None:
+    """See that the password that was typed is still the account's. Raises PasswordWrong."""
+    current = connection.execute(select(Credential.password_hash).where(Credential.user_id == user_id)).scalar()
+    if current != password_hash:
+        raise PasswordWrong
 
 
 def _replace_email(
-    engine: Engine, settings: Settings, user_id: int, address: str, now: datetime, *, is_confirmed: bool
+    connection: Connection, settings: Settings, profile: Profile, email: str, now: datetime, *, is_confirmed: bool
 ) -> None:
-    confirmed_at = now if is_confirmed else select(User.created_at).where(User.id == user_id).scalar_subquery()
-    try:
-        with begin_writing(engine) as connection:
-            profile = get_profile(connection, user_id)
-            _set(connection, user_id, email=address, email_key=make_key(address))
-            connection.execute(
-                update(Credential).where(Credential.user_id == user_id).values(confirmed_at=confirmed_at)
-            )
-            queue_message(
-                connection,
-                settings,
-                "email_changed",
-                recipient=profile.email,
-                language=profile.language,
-                now=now,
-                name=profile.name,
-                username=profile.username,
-            )
-    except IntegrityError:
-        raise EmailTaken from None
+    """Store another address, tell the old one, and end what was proved by it.
+
+    Raises EmailTaken: another account has it, one that waits for its code not counted; nothing is written then.
+    """
+    forget_unconfirmed(connection, email_key=make_key(email))
+    if find_owner(connection, email) is not None:
+        raise EmailTaken
+    confirmed_at = now if is_confirmed else select(User.created_at).where(User.id == profile.id).scalar_subquery()
+    _set(connection, profile.id, email=email, email_key=make_key(email))
+    connection.execute(update(Credential).where(Credential.user_id == profile.id).values(confirmed_at=confirmed_at))
+    end_codes(connection, profile.id)
+    queue_message(
+        connection,
+        settings,
+        "email_changed",
+        recipient=profile.email,
+        language=profile.language,
+        now=now,
+        person=profile.person,
+    )
 
 
 def _set(connection: Connection, user_id: int, **values: object) -> None:

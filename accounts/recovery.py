@@ -1,6 +1,9 @@
 """A forgotten username or password: only who reads the mailbox of an account gets any further.
 
 That includes an account whose address was never confirmed, by a code that was lost: with the new password it is.
+
+Whether a name has an account is told neither by an answer nor by its time: without one, as many rows are read and
+written, and the mail, to nobody, waits in the outbox like any other.
 """
 
 from __future__ import annotations
@@ -8,60 +11,70 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, update
 
-from accounts.addresses import remember_address
-from accounts.codes import issue_code, read_code, spend_code
+from accounts.addresses import forget_addresses, is_known_address, remember_address
+from accounts.codes import end_codes, issue_code, read_code, spend_code, waste_code
 from accounts.identity import make_key
 from accounts.limits import forget_failures, hash_subject, take_turn
-from accounts.messages import queue_message
+from accounts.mail_limits import may_mail, take_admin_mail, take_visitor_mail
+from accounts.messages import Kind, Person, queue_message
 from accounts.passwords import hash_password, require_no_username, require_strength
-from accounts.registration import confirm
+from accounts.registration import HAS_CONFIRMED_EMAIL, confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
-from models import Credential, OutboxMail, User
+from models import Credential, User
 from settings import Settings
 
+Account = Row[*tuple[Any, ...]]
 
-def mail_username(engine: Engine, settings: Settings, secret_key: bytes, email: str, now: datetime) -> None:
+
+def mail_username(
+    engine: Engine, settings: Settings, secret_key: bytes, email: str, *, address: str | None, now: datetime
+) -> None:
     """Mail the username of the account that has this address; for any other the same is done and nothing sent.
 
-    Where the account was never confirmed, the mail says how to go on instead.
+    Where the address was never confirmed, the mail says how to go on instead. `address` is the browser's, None when it
+    isn't known.
 
-    Raises TooManyTries: too many mails to this address in an hour, whether or not it has an account.
+    Raises TooManyTries: this client has asked for too many mails, whether or not there is an account.
     """
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "mail", make_key(email), now)
-        account = _find_account(connection, make_key(email), by_username=False)
-        _queue(connection, settings, "username", account, now)
+        take_visitor_mail(connection, secret_key, email, address, now)
+        account = _find_account(connection, User.email_key == make_key(email))
+        recipient = _find_recipient(connection, secret_key, account, email, address, now)
+        _queue(connection, settings, "username", account, now, recipient=recipient)
 
 
-def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, name: str, now: datetime) -> None:
+def mail_password_code(
+    engine: Engine, settings: Settings, secret_key: bytes, name: str, *, address: str | None, now: datetime
+) -> None:
     """Mail a code for a new password to the account of this username or address; for any other nothing is sent.
 
-    Raises TooManyTries: too many mails for this name in an hour, whether or not it has an account.
+    `address` is the browser's, None when it isn't known.
+
+    Raises TooManyTries: this client has asked for too many mails, whether or not there is an account.
     """
     with begin_writing(engine) as connection:
-        queue_password_code(connection, settings, secret_key, name, now)
+        take_visitor_mail(connection, secret_key, name, address, now)
+        account = _find_by_name(connection, name)
+        recipient = _find_recipient(connection, secret_key, account, name, address, now)
+        _mail_code(connection, settings, secret_key, account, now, recipient=recipient)
 
 
-def queue_password_code(
-    connection: Connection,
-    settings: Settings,
-    secret_key: bytes,
-    name: str,
-    now: datetime,
-    *,
-    even_unconfirmed: bool = True,
+def mail_code_to_driver(
+    connection: Connection, settings: Settings, secret_key: bytes, user_id: int, now: datetime
 ) -> bool:
-    """As `mail_password_code`, in a transaction of the caller; return whether there is an account to mail to."""
-    take_turn(connection, secret_key, "mail", make_key(name), now)
-    account = _find_account(connection, make_key(name))
-    if account is not None and account.confirmed_at is None and not even_unconfirmed:
-        account = None
-    code = issue_code(connection, secret_key, account.id, "password", now) if account is not None else ""
-    _queue(connection, settings, "password", account, now, code=code)
-    return account is not None
+    """Mail a code for a new password at an admin's wish; return whether the account is open, to which alone it goes.
+
+    Raises TooManyTries: too many of them.
+    """
+    take_admin_mail(connection, secret_key, user_id, now)
+    account = _find_account(connection, User.id == user_id)
+    if account is None or account.confirmed_at is None:
+        return False
+    _mail_code(connection, settings, secret_key, account, now, recipient=account.email)
+    return True
 
 
 def reset_password(
@@ -94,65 +107,108 @@ def reset_password(
     password_hash = hash_password(password)
     with begin_writing(engine) as connection:
         take_turn(connection, secret_key, "code", make_key(name), now)
-        account = _find_account(connection, make_key(name))
+        account = _find_by_name(connection, name)
         # Without an account, as for one that has no open code: 0 is nobody's.
         user_id = int(account.id) if account is not None else 0
         _, error = spend_code(connection, secret_key, user_id, "password", code, now)
         if account is not None and error is None:
             require_no_username(password, account.username)  # raised, it takes back that the code was spent
             set_password(connection, user_id, password_hash)
-            if account.confirmed_at is None:
+            if not account.has_confirmed_email:
                 confirm(connection, user_id, now)
             close_sessions(connection, user_id)
             forget_failures(
                 connection,
                 [
                     hash_subject(secret_key, "own", str(user_id)),
-                    *(hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)),
+                    *(hash_subject(secret_key, "login", key) for key in (account.username_key, account.email_key)),
                 ],
             )
             if address:
                 remember_address(connection, secret_key, user_id, address, now)
-            _queue(connection, settings, "password_changed", account, now)
+            _queue(connection, settings, "password_changed", account, now, recipient=account.email)
     if error is not None:
         raise error
     return user_id
 
 
 def set_password(connection: Connection, user_id: int, password_hash: str) -> None:
-    """Store the hash of a new password."""
+    """Store the hash of a new password; what was proved with the old one counts no more, but the sessions there are."""
     connection.execute(update(Credential).where(Credential.user_id == user_id).values(password_hash=password_hash))
+    end_codes(connection, user_id)
+    forget_addresses(connection, user_id)
 
 
-def _find_account(connection: Connection, key: str, *, by_username: bool = True) -> Row[*tuple[Any, ...]] | None:
-    has_name = or_(User.email_key == key, User.username_key == key) if by_username else User.email_key == key
+def _find_by_name(connection: Connection, name: str) -> Account | None:
+    key = make_key(name)
+    return _find_account(connection, or_(User.email_key == key, User.username_key == key))
+
+
+def _find_account(connection: Connection, which: ColumnElement[bool]) -> Account | None:
     return connection.execute(
-        select(User.id, User.username, User.email, User.name, User.language, Credential.confirmed_at)
+        select(
+            User.id,
+            User.username,
+            User.username_key,
+            User.email,
+            User.email_key,
+            User.name,
+            User.language,
+            Credential.confirmed_at,
+            HAS_CONFIRMED_EMAIL,
+        )
         .join(Credential, Credential.user_id == User.id)
-        .where(has_name, Credential.locked_at.is_(None))
+        .where(which, Credential.locked_at.is_(None))
     ).first()
+
+
+def _find_recipient(
+    connection: Connection, secret_key: bytes, account: Account | None, name: str, address: str | None, now: datetime
+) -> str:
+    """Return to whom a visitor at this address may have a mail sent: the account's stored address, or nobody."""
+    is_known = address is not None and is_known_address(
+        connection, secret_key, account.id if account is not None else 0, address, now
+    )
+    may = is_known or may_mail(connection, secret_key, account.email if account is not None else name, now)
+    return str(account.email) if account is not None and may else ""
+
+
+def _mail_code(
+    connection: Connection,
+    settings: Settings,
+    secret_key: bytes,
+    account: Account | None,
+    now: datetime,
+    *,
+    recipient: str,
+) -> None:
+    # Where no mail goes, a code that was mailed before stays good.
+    if account is not None and recipient:
+        code = issue_code(connection, secret_key, account.id, "password", now)
+    else:
+        code = waste_code(connection, secret_key, now)
+    _queue(connection, settings, "password", account, now, recipient=recipient, code=code)
 
 
 def _queue(
     connection: Connection,
     settings: Settings,
-    kind: str,
-    account: Row[*tuple[Any, ...]] | None,
+    kind: Kind,
+    account: Account | None,
     now: datetime,
+    *,
+    recipient: str,
     code: str = "",
 ) -> None:
-    """Queue the mail; without an account one is written and taken back, so that its absence takes as long."""
-    if account is not None and account.confirmed_at is None and kind in ("username", "password"):
-        kind = f"{kind}_unconfirmed"
+    has_person = account is not None and account.has_confirmed_email
     queue_message(
         connection,
         settings,
         kind,
-        recipient=account.email if account is not None else "",
+        recipient=recipient,
         language=account.language if account is not None else "fr",
         now=now,
-        name=account.name if account is not None else "",
-        username=account.username if account is not None else "",
+        person=Person(account.name, account.username) if account is not None and has_person else None,
         code=code,
+        user_id=account.id if account is not None else None,
     )
-    connection.execute(delete(OutboxMail).where(OutboxMail.recipient == ""))

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
 from accounts.limits import take_turn
-from accounts.messages import queue_message
+from accounts.mail_limits import may_mail, take_visitor_mail
+from accounts.messages import Person, queue_message
 from accounts.passwords import hash_password, require_password
 from db import begin_writing
-from errors import AccountError, CodeWrong, EmailTaken, UsernameTaken
-from models import Credential, FollowedGasType, User
+from errors import AccountError, EmailTaken, UsernameTaken
+from models import Credential, FollowedGasType, OutboxMail, User
 from settings import Settings
 
 DEFAULT_FUELS = (2, 5, 1)  # SP95, E10, Gazole
+# Whether a mail has confirmed the address: not where an account was opened without one, at the moment it was made.
+HAS_CONFIRMED_EMAIL = (Credential.confirmed_at != User.created_at).label("has_confirmed_email")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,9 @@ class Registration:
 
 @dataclass(frozen=True)
 class Opening:
-    """An account to be confirmed, or (`is_open`) one that can be used at once since no mail can be sent.
+    """An account to be confirmed, or (`is_open`) one that can be used at once since no mail can be sent."""
 
-    `user_id` is None where the address has an account already: the visitor sees the same as anyone.
-    """
-
-    user_id: int | None
+    user_id: int
     is_open: bool
 
 
@@ -69,12 +70,14 @@ def register(
     """Open an account, to be confirmed by the code that is mailed to its address.
 
     Where the address has an account, its owner gets a mail that says so and the visitor the same answer as anyone, in
-    the same time; where no mail can be sent, that would help nobody and it is said openly. Nothing that can be asked
-    afterwards tells the two apart: until it is confirmed, an account can't log in and keeps neither name nor address.
+    the same time. To that end there is an account all the same, without an address, so that nobody is mailed its code:
+    whatever is asked of it afterwards is answered as of any other that waits, with the same work. Until it is
+    confirmed, an account can't log in and keeps neither name nor address. Where no mail can be sent, all that would
+    help nobody and a known address is said openly.
 
     Raises UsernameTaken: usernames are no secret.
     Raises EmailTaken: another account has the address, and no mail server is set.
-    Raises TooManyTries: too many registrations from this browser's address, or mails to this e-mail address.
+    Raises TooManyTries: too many registrations, or mails, from this browser's address.
     Raises AccountError: as `check_registration`.
     """
     for error in check_registration(form).values():
@@ -83,31 +86,54 @@ def register(
     with begin_writing(engine) as connection:
         if address:
             take_turn(connection, secret_key, "register", address, now)
-        take_turn(connection, secret_key, "mail", make_key(email), now)
-        forget_unconfirmed(connection, make_key(username), make_key(email))
+        take_visitor_mail(connection, secret_key, email, address, now)
     password_hash = hash_password(form.password)
-    try:
-        with begin_writing(engine) as connection:
-            user_id = _insert_account(connection, form, username, email, password_hash, now)
-            if not settings.can_mail:
-                confirm(connection, user_id, now)
-                return Opening(user_id, is_open=True)
-            _mail_code(connection, settings, secret_key, user_id, email, form.language, now)
-    except IntegrityError:
-        with begin_writing(engine) as connection:
-            return _answer_taken(connection, settings, make_key(username), make_key(email), now)
+    with begin_writing(engine) as connection:
+        forget_unconfirmed(connection, make_key(username), make_key(email))
+        if connection.execute(select(User.id).where(User.username_key == make_key(username))).first() is not None:
+            # The username is asked first: it is no secret, and a visitor with a free one learns nothing of the address.
+            raise UsernameTaken
+        owner = find_owner(connection, email)
+        if owner is not None and not settings.can_mail:
+            raise EmailTaken
+        user_id = _insert_account(connection, form, username, email if owner is None else "", password_hash, now)
+        if not settings.can_mail:
+            confirm(connection, user_id, now)
+            return Opening(user_id, is_open=True)
+        recipient = email if may_mail(connection, secret_key, email, now) else ""
+        code = issue_code(connection, secret_key, user_id, "confirm", now)
+        if owner is None:
+            queue_message(
+                connection,
+                settings,
+                "confirm",
+                recipient=recipient,
+                language=form.language,
+                now=now,
+                person=None,
+                code=code,
+                user_id=user_id,
+            )
+        else:
+            queue_message(
+                connection,
+                settings,
+                "known",
+                recipient=owner.email if recipient and owner.confirmed_at is not None else "",
+                language=owner.language,
+                now=now,
+                person=Person(owner.name, owner.username) if owner.has_confirmed_email else None,
+            )
     return Opening(user_id, is_open=False)
 
 
-def confirm_account(engine: Engine, secret_key: bytes, user_id: int | None, code: str, now: datetime) -> None:
-    """Confirm the address of an account by the code that was mailed to it; `user_id` as in `Opening`.
+def confirm_account(engine: Engine, secret_key: bytes, user_id: int, code: str, now: datetime) -> None:
+    """Confirm the address of an account by the code that was mailed to it.
 
     Raises CodeMalformed: what was typed is no code.
-    Raises CodeWrong or CodeExpired: a page should say the same for both, since None is always wrong.
+    Raises CodeWrong or CodeExpired: a page should say the same for both.
     """
     read_code(code)
-    if user_id is None:
-        raise CodeWrong
     with begin_writing(engine) as connection:
         _, error = spend_code(connection, secret_key, user_id, "confirm", code, now)
         if error is None:
@@ -120,25 +146,38 @@ def mail_confirmation(
     engine: Engine,
     settings: Settings,
     secret_key: bytes,
-    user_id: int | None,
+    user_id: int,
     email: str,
+    *,
+    address: str | None,
     now: datetime,
 ) -> None:
     """Mail a new code to an account that is not confirmed yet; nothing when it is, or when there is none.
 
-    `user_id` is as in `Opening`, `email` what was typed to get it.
+    `email` is what was typed to get the account, `address` the browser's, None when it isn't known.
 
-    Raises TooManyTries: too many mails to this address in an hour, whether or not one is sent.
+    Raises TooManyTries: this client has asked for too many mails, whether or not one is sent.
     """
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "mail", make_key(email), now)
+        take_visitor_mail(connection, secret_key, email, address, now)
         row = connection.execute(
             select(User.email, User.language)
             .join(Credential, Credential.user_id == User.id)
             .where(User.id == user_id, Credential.confirmed_at.is_(None))
         ).first()
-        if row is not None and user_id is not None:
-            _mail_code(connection, settings, secret_key, user_id, row.email, row.language, now)
+        # Where no mail may go, the code of before stays good.
+        if row is not None and may_mail(connection, secret_key, email, now):
+            queue_message(
+                connection,
+                settings,
+                "confirm",
+                recipient=row.email,
+                language=row.language,
+                now=now,
+                person=None,
+                code=issue_code(connection, secret_key, user_id, "confirm", now),
+                user_id=user_id,
+            )
 
 
 def confirm(connection: Connection, user_id: int, now: datetime) -> None:
@@ -147,17 +186,13 @@ def confirm(connection: Connection, user_id: int, now: datetime) -> None:
     forget_code(connection, user_id, "confirm")
 
 
-def _mail_code(
-    connection: Connection,
-    settings: Settings,
-    secret_key: bytes,
-    user_id: int,
-    email: str,
-    language: str,
-    now: datetime,
-) -> None:
-    code = issue_code(connection, secret_key, user_id, "confirm", now)
-    queue_message(connection, settings, "confirm", recipient=email, language=language, now=now, name="", code=code)
+def find_owner(connection: Connection, email: str) -> Row[*tuple[Any, ...]] | None:
+    """Return whose address it is."""
+    return connection.execute(
+        select(User.email, User.name, User.username, User.language, Credential.confirmed_at, HAS_CONFIRMED_EMAIL)
+        .join(Credential, Credential.user_id == User.id)
+        .where(User.email_key == make_key(email))
+    ).first()
 
 
 def _insert_account(
@@ -168,7 +203,8 @@ def _insert_account(
             username=username,
             username_key=make_key(username),
             email=email,
-            email_key=make_key(email),
+            # Without an address it has a key that nobody can type: none begins with a space.
+            email_key=make_key(email) if email else f" {secrets.token_hex(16)}",
             name=read_name(form.name),
             language=form.language,
             created_at=now,
@@ -189,7 +225,7 @@ def set_fuels(connection: Connection, user_id: int, fuels: tuple[int, ...]) -> N
         )
 
 
-def forget_unconfirmed(connection: Connection, username_key: str, email_key: str | None = None) -> None:
+def forget_unconfirmed(connection: Connection, username_key: str | None = None, email_key: str | None = None) -> None:
     """Free a name and an address that someone took and has not confirmed.
 
     At once: of several who try an address, the one to open the account must be the one who reads its mailbox, with the
@@ -204,31 +240,5 @@ def forget_unconfirmed(connection: Connection, username_key: str, email_key: str
             Credential.locked_at.is_(None),  # what an admin locked stays taken
         )
     )
+    connection.execute(delete(OutboxMail).where(OutboxMail.user_id.in_(stale)))
     connection.execute(delete(User).where(User.id.in_(stale)))
-
-
-def _answer_taken(
-    connection: Connection, settings: Settings, username_key: str, email_key: str, now: datetime
-) -> Opening:
-    owner = connection.execute(
-        select(User.id, User.name, User.username, User.email, User.language, Credential.confirmed_at)
-        .join(Credential, Credential.user_id == User.id)
-        .where(User.email_key == email_key)
-    ).first()
-    if owner is None or connection.execute(select(User.id).where(User.username_key == username_key)).first():
-        # The username is asked first: it is no secret, and a visitor with a free one learns nothing of the address.
-        raise UsernameTaken
-    if not settings.can_mail:
-        raise EmailTaken
-    if owner.confirmed_at is not None:
-        queue_message(
-            connection,
-            settings,
-            "known",
-            recipient=owner.email,
-            language=owner.language,
-            now=now,
-            name=owner.name,
-            username=owner.username,
-        )
-    return Opening(None, is_open=False)

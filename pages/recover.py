@@ -88,7 +88,10 @@ def show_way_back() -> None:
 def request_code() -> None:
     name = st.session_state["password_name"]
     try:
-        mail_password_code(get_engine(), get_settings(), get_secret_key(), name, datetime.now(UTC))
+        settings = get_settings()
+        mail_password_code(
+            get_engine(), settings, get_secret_key(), name, address=get_address(settings), now=datetime.now(UTC)
+        )
     except TooManyTries as error:
         st.session_state["recover_error"] = word_wait(error)
         return
@@ -113,7 +116,10 @@ def request_username() -> None:
     st.session_state["field_errors"] = {}
     try:
         read_email(email)
-        mail_username(get_engine(), get_settings(), get_secret_key(), email, datetime.now(UTC))
+        settings = get_settings()
+        mail_username(
+            get_engine(), settings, get_secret_key(), email, address=get_address(settings), now=datetime.now(UTC)
+        )
     except EmailRefused as error:
         st.session_state["field_errors"] = {"username_email": error}
         return

@@ -99,7 +99,7 @@ def submit() -> None:
         state["register_error"] = word_error(error)
     else:
         get_mailer().wake()
-        if opening.is_open and opening.user_id is not None:
+        if opening.is_open:
             begin_session(opening.user_id, is_lasting=False)
         else:
             wait_for_code(opening.user_id, form.email.strip())

@@ -38,6 +38,7 @@ from ui.formats import escape, format_number
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves, word_not_saved
 from ui.texts import _, ngettext
+from ui.visitor import get_address
 
 COLUMN_WIDTH_PX = 480  # as wide as a form is filled in well; a phone is narrower and gives all it has
 
@@ -158,7 +159,7 @@ def show_code_form() -> None:
         st.button(_("Start again"), on_click=start_again)
 
 
-def wait_for_code(user_id: int | None, email: str) -> None:
+def wait_for_code(user_id: int, email: str) -> None:
     """Let the form for the code be shown; `email` is the address that was typed, to which it went."""
     st.session_state["pending_account"] = user_id
     st.session_state["pending_email"] = email
@@ -172,7 +173,7 @@ def start_again() -> None:
 
 @saves("code_error", "confirm_code")
 def _submit_code() -> None:
-    user_id = st.session_state.get("pending_account")
+    user_id = st.session_state["pending_account"]
     try:
         confirm_account(get_engine(), get_secret_key(), user_id, st.session_state["confirm_code"], datetime.now(UTC))
     except AccountError as error:
@@ -180,20 +181,21 @@ def _submit_code() -> None:
         return
     st.session_state["field_errors"] = {}
     start_again()
-    if user_id is not None:
-        begin_session(user_id, is_lasting=False)
+    begin_session(user_id, is_lasting=False)
 
 
 @saves("code_error", "confirm_code")
 def _send_again() -> None:
+    settings = get_settings()
     try:
         mail_confirmation(
             get_engine(),
-            get_settings(),
+            settings,
             get_secret_key(),
-            st.session_state.get("pending_account"),
+            st.session_state["pending_account"],
             st.session_state["pending_email"],
-            datetime.now(UTC),
+            address=get_address(settings),
+            now=datetime.now(UTC),
         )
     except TooManyTries as error:
         st.session_state["code_error"] = word_wait(error)

@@ -114,7 +114,18 @@ def test_an_address_goes_out_with_the_domain_that_every_mail_server_knows() -> N
     assert write_domain("Zoé@straße.de") == "Zoé@xn--strae-oqa.de"
 
 
-@pytest.mark.parametrize("text", ["", "ada", "ada@", "@mailbox.org", "a b@mailbox.org", "a@b@c.org", "a@mailbox.org\0", f"{'é' * 20}@{'é' * 50}.{'é' * 50}.{'é' * 50}.{'é' * 40}.fr"],
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ada",
+        "ada@",
+        "@mailbox.org",
+        "a b@mailbox.org",
+        "a@b@c.org",
+        "a@mailbox.org\0",
+        f"{'é' * 20}@{'é' * 50}.{'é' * 50}.{'é' * 50}.{'é' * 40}.fr",
+    ],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(EmailRefused):

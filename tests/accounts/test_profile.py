@@ -156,7 +156,7 @@ def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     user_id = make_driver("ada", "old@mailbox.org")
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, address=None, now=NOW)
     assert read_mails()[-1].recipient == "new@mailbox.org"
     code = find_code(read_mails()[-1].text)
     with pytest.raises(LoginRefused):
@@ -173,13 +173,15 @@ def test_a_new_address_asks_the_password(
     before = len(read_mails())
     for _ in range(5):
         with pytest.raises(PasswordWrong):
-            ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", "wrong", NOW)
+            ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", "wrong", address=None, now=NOW)
     with pytest.raises(TooManyTries):
-        ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+        ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, address=None, now=NOW)
     with pytest.raises(TooManyTries):  # the same count as for all that asks the password
         erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
     assert len(read_mails()) == before
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW + timedelta(seconds=1))
+    ask_new_email(
+        engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, address=None, now=NOW + timedelta(seconds=1)
+    )
     assert read_mails()[-1].recipient == "new@mailbox.org"
 
 
@@ -188,7 +190,7 @@ def test_an_address_of_another_account_is_never_taken_nor_told_of(
 ) -> None:
     make_driver("ada", "ada@mailbox.org")
     eve = make_driver("eve")
-    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, NOW + timedelta(hours=2))
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, address=None, now=NOW + timedelta(hours=2))
     assert read_mails()[-1].recipient == "ada@mailbox.org"
     assert "eve" not in read_mails()[-1].text
 
@@ -197,7 +199,7 @@ def test_an_address_that_was_taken_meanwhile_is_not_given(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     eve = make_driver("eve")
-    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, NOW)
+    ask_new_email(engine, mailing, KEY, eve, "ada@mailbox.org", PASSWORD, address=None, now=NOW)
     code = find_code(read_mails()[-1].text)
     make_driver("ada", "ada@mailbox.org")
     with pytest.raises(CodeExpired):
@@ -209,10 +211,10 @@ def test_without_a_mail_server_a_new_address_counts_at_once(
 ) -> None:
     make_driver("ada", "ada@mailbox.org")
     bob = make_driver("bob")
-    ask_new_email(engine, settings, KEY, bob, "new@mailbox.org", PASSWORD, NOW)
+    ask_new_email(engine, settings, KEY, bob, "new@mailbox.org", PASSWORD, address=None, now=NOW)
     assert log_in(engine, KEY, "new@mailbox.org", PASSWORD, address=None, now=NOW) == bob
     with pytest.raises(EmailTaken):
-        ask_new_email(engine, settings, KEY, bob, "ada@mailbox.org", PASSWORD, NOW)
+        ask_new_email(engine, settings, KEY, bob, "ada@mailbox.org", PASSWORD, address=None, now=NOW)
 
 
 def test_the_export_holds_everything_but_hashes(engine: Engine, make_driver: MakeDriver) -> None:
@@ -249,10 +251,10 @@ def test_the_export_says_that_an_address_was_confirmed_only_where_it_was(
     ada = register(engine, settings, KEY, form, address=None, now=NOW).user_id or 0
     assert export(ada) == ("a@mailbox.org", None)
     assert log_in(engine, KEY, "ada", PASSWORD, address=None, now=NOW) == ada
-    ask_new_email(engine, mailing, KEY, ada, "b@mailbox.org", PASSWORD, minutes[1])
+    ask_new_email(engine, mailing, KEY, ada, "b@mailbox.org", PASSWORD, address=None, now=minutes[1])
     confirm_new_email(engine, mailing, KEY, ada, find_code(read_mails()[-1].text), minutes[2])
     assert export(ada) == ("b@mailbox.org", minutes[2].isoformat())
-    ask_new_email(engine, settings, KEY, ada, "c@mailbox.org", PASSWORD, minutes[3])
+    ask_new_email(engine, settings, KEY, ada, "c@mailbox.org", PASSWORD, address=None, now=minutes[3])
     assert export(ada) == ("c@mailbox.org", None)
     form = replace(form, username="bob", email="bob@mailbox.org")
     bob = register(engine, mailing, KEY, form, address=None, now=NOW).user_id
@@ -264,7 +266,7 @@ def test_the_export_names_an_address_that_waits_for_its_code(
     engine: Engine, mailing: Settings, make_driver: MakeDriver
 ) -> None:
     user_id = make_driver("ada")
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, address=None, now=NOW)
     with engine.connect() as connection:
         assert export_account(connection, user_id)["open_codes"] == [
             {"purpose": "email", "created_at": NOW.isoformat(), "tries": 0, "new_email": "new@mailbox.org"}
@@ -281,7 +283,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         add_station(connection, 1)
         for driver_id in (user_id, bob):
             add_favourite(connection, driver_id, 1, "Home", NOW)
-    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, NOW)
+    ask_new_email(engine, mailing, KEY, user_id, "new@mailbox.org", PASSWORD, address=None, now=NOW)
     with pytest.raises(PasswordWrong):
         erase_account(engine, mailing, KEY, user_id, "wrong", NOW)
     erase_account(engine, mailing, KEY, user_id, PASSWORD, NOW)
@@ -313,7 +315,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         ),
         lambda connection, user_id: change_username(connection.engine, user_id, "ada"),
         lambda connection, user_id: ask_new_email(
-            connection.engine, Settings(), KEY, user_id, "a@mailbox.org", "", NOW
+            connection.engine, Settings(), KEY, user_id, "a@mailbox.org", "", address=None, now=NOW
         ),
     ],
 )

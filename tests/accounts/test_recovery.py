@@ -36,9 +36,9 @@ def test_a_username_is_mailed_to_its_address_and_to_no_other(
 ) -> None:
     make_driver("ada", "ada@mailbox.org")
     before = len(read_mails())
-    mail_username(engine, mailing, KEY, "ADA@mailbox.org", LATER)
-    mail_username(engine, mailing, KEY, "nobody@mailbox.org", LATER)
-    mail_username(engine, mailing, KEY, "ada", LATER)
+    mail_username(engine, mailing, KEY, "ADA@mailbox.org", address=None, now=LATER)
+    mail_username(engine, mailing, KEY, "nobody@mailbox.org", address=None, now=LATER)
+    mail_username(engine, mailing, KEY, "ada", address=None, now=LATER)
     (mail,) = read_mails()[before:]
     assert mail.recipient == "ada@mailbox.org"
     assert "ada" in mail.text
@@ -51,7 +51,7 @@ def test_a_mailed_code_sets_a_new_password_and_logs_every_browser_out(
     user_id = make_driver("ada", "ada@mailbox.org")
     with begin_writing(engine) as connection:
         session_id = open_session(connection, user_id, is_lasting=True, browser="", now=LATER)
-    mail_password_code(engine, mailing, KEY, name, LATER)
+    mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
     code = find_code(read_mails()[-1].text)
     reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, address=None, now=LATER)
     assert log_in(engine, KEY, "ada", NEW_PASSWORD, address=None, now=LATER) == user_id
@@ -70,7 +70,7 @@ def test_without_the_code_nothing_tells_whether_a_name_has_an_account_nor_whose_
     engine: Engine, mailing: Settings, make_driver: MakeDriver, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_driver("ada", "a@mailbox.org")
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     hashed: list[bytes] = []
     hash_it = bcrypt.hashpw
     monkeypatch.setattr(bcrypt, "hashpw", lambda *pair: bool(hashed.append(pair[0])) or hash_it(*pair))
@@ -92,7 +92,7 @@ def test_what_can_be_no_code_is_told_alike_of_every_name(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str
 ) -> None:
     make_driver("ada")
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     for _ in range(40):
         with pytest.raises(CodeMalformed):
             reset_password(engine, mailing, KEY, name, "", NEW_PASSWORD, address=None, now=LATER)
@@ -102,7 +102,7 @@ def test_a_weak_password_costs_no_code(
     engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
 ) -> None:
     make_driver("ada")
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     code = find_code(read_mails()[-1].text)
     for _ in range(6):
         with pytest.raises(PasswordRefused):
@@ -115,8 +115,8 @@ def test_the_code_of_another_account_sets_nothing(
 ) -> None:
     make_driver("ada")
     make_driver("eve")
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
-    mail_password_code(engine, mailing, KEY, "eve", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
+    mail_password_code(engine, mailing, KEY, "eve", address=None, now=LATER)
     with pytest.raises(CodeWrong):
         reset_password(
             engine, mailing, KEY, "ada", find_code(read_mails()[-1].text), NEW_PASSWORD, address=None, now=LATER
@@ -142,7 +142,7 @@ def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
     for _ in range(5):
         with pytest.raises(PasswordWrong):
             require_own_password(engine, KEY, user_id, "wrong", LATER)
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     code = find_code(read_mails()[-1].text)
     reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, address=address, now=LATER)
     require_own_password(engine, KEY, user_id, NEW_PASSWORD, LATER)
@@ -155,7 +155,7 @@ def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
 
 def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, make_driver: MakeDriver) -> None:
     make_driver("ada")
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     outcomes = set()
     for guess in range(60):
         try:
@@ -181,10 +181,10 @@ def test_mails_are_limited_for_names_that_exist_and_that_do_not(
 ) -> None:
     make_driver("ada")
     for _ in range(5):
-        mail_password_code(engine, mailing, KEY, name, LATER)
+        mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
     with pytest.raises(TooManyTries):
-        mail_password_code(engine, mailing, KEY, name, LATER)
-    mail_password_code(engine, mailing, KEY, name, LATER + timedelta(hours=1))
+        mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
+    mail_password_code(engine, mailing, KEY, name, address=None, now=LATER + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("name", ["ada", "ada@mailbox.org"])
@@ -195,7 +195,7 @@ def test_who_never_confirmed_goes_on_by_a_code_for_a_new_password(
     with pytest.raises(LoginRefused):
         log_in(engine, KEY, "ada", PASSWORD, address=None, now=LATER)
     before = len(read_mails())
-    mail_password_code(engine, mailing, KEY, name, LATER)
+    mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
     (mail,) = read_mails()[before:]
     assert mail.recipient == "ada@mailbox.org"
     assert "evil.example" not in mail.subject + mail.text + mail.html, "words of whoever registered the address"
@@ -214,7 +214,7 @@ def test_who_never_confirmed_and_asks_for_the_username_is_told_how_to_go_on(
 ) -> None:
     register_only(engine, mailing)
     before = len(read_mails())
-    mail_username(engine, mailing, KEY, "ada@mailbox.org", LATER)
+    mail_username(engine, mailing, KEY, "ada@mailbox.org", address=None, now=LATER)
     (mail,) = read_mails()[before:]
     assert mail.recipient == "ada@mailbox.org"
     assert f"{mailing.base_url}/recover" in mail.text
@@ -226,8 +226,8 @@ def test_a_locked_account_is_mailed_nothing(engine: Engine, mailing: Settings, r
     with begin_writing(engine) as connection:
         connection.execute(update(Credential).values(locked_at=NOW))
     before = len(read_mails())
-    mail_password_code(engine, mailing, KEY, "ada", LATER)
-    mail_username(engine, mailing, KEY, "ada@mailbox.org", LATER)
+    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
+    mail_username(engine, mailing, KEY, "ada@mailbox.org", address=None, now=LATER)
     assert len(read_mails()) == before
 
 
