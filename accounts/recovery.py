@@ -42,8 +42,8 @@ def mail_username(
     with begin_writing(engine) as connection:
         take_visitor_mail(connection, secret_key, email, address, now)
         account = _find_account(connection, User.email_key == make_key(email))
-        recipient = _find_recipient(connection, secret_key, account, email, address, now)
-        _queue(connection, settings, "username", account, now, recipient=recipient)
+        may = _may_mail(connection, secret_key, account, email, address, now)
+        _queue(connection, settings, "username", account, now, is_sent=may)
 
 
 def mail_password_code(
@@ -58,8 +58,13 @@ def mail_password_code(
     with begin_writing(engine) as connection:
         take_visitor_mail(connection, secret_key, name, address, now)
         account = _find_by_name(connection, name)
-        recipient = _find_recipient(connection, secret_key, account, name, address, now)
-        _mail_code(connection, settings, secret_key, account, now, recipient=recipient)
+        may = _may_mail(connection, secret_key, account, name, address, now)
+        if account is not None and may:
+            _mail_code(connection, settings, secret_key, account, now)
+        else:
+            # Where no more may be mailed, the code of before stays good.
+            code = waste_code(connection, secret_key, now)
+            _queue(connection, settings, "password", account, now, code=code, is_sent=False)
 
 
 def mail_code_to_driver(
@@ -73,7 +78,7 @@ def mail_code_to_driver(
     account = _find_account(connection, User.id == user_id)
     if account is None or account.confirmed_at is None:
         return False
-    _mail_code(connection, settings, secret_key, account, now, recipient=account.email)
+    _mail_code(connection, settings, secret_key, account, now)
     return True
 
 
@@ -126,7 +131,7 @@ def reset_password(
             )
             if address:
                 remember_address(connection, secret_key, user_id, address, now)
-            _queue(connection, settings, "password_changed", account, now, recipient=account.email)
+            _queue(connection, settings, "password_changed", account, now)
     if error is not None:
         raise error
     return user_id
@@ -162,32 +167,19 @@ def _find_account(connection: Connection, which: ColumnElement[bool]) -> Account
     ).first()
 
 
-def _find_recipient(
+def _may_mail(
     connection: Connection, secret_key: bytes, account: Account | None, name: str, address: str | None, now: datetime
-) -> str:
-    """Return to whom a visitor at this address may have a mail sent: the account's stored address, or nobody."""
-    is_known = address is not None and is_known_address(
-        connection, secret_key, account.id if account is not None else 0, address, now
-    )
-    may = is_known or may_mail(connection, secret_key, account.email if account is not None else name, now)
-    return str(account.email) if account is not None and may else ""
+) -> bool:
+    """Say whether a visitor at this address may have one more mail sent to this account, or to nobody."""
+    user_id = account.id if account is not None else 0
+    if address is not None and is_known_address(connection, secret_key, user_id, address, now):
+        return True
+    return may_mail(connection, secret_key, (account is not None and account.email) or name, now)
 
 
-def _mail_code(
-    connection: Connection,
-    settings: Settings,
-    secret_key: bytes,
-    account: Account | None,
-    now: datetime,
-    *,
-    recipient: str,
-) -> None:
-    # Where no mail goes, a code that was mailed before stays good.
-    if account is not None and recipient:
-        code = issue_code(connection, secret_key, account.id, "password", now)
-    else:
-        code = waste_code(connection, secret_key, now)
-    _queue(connection, settings, "password", account, now, recipient=recipient, code=code)
+def _mail_code(connection: Connection, settings: Settings, secret_key: bytes, account: Account, now: datetime) -> None:
+    code = issue_code(connection, secret_key, account.id, "password", now)
+    _queue(connection, settings, "password", account, now, code=code)
 
 
 def _queue(
@@ -197,18 +189,19 @@ def _queue(
     account: Account | None,
     now: datetime,
     *,
-    recipient: str,
     code: str = "",
+    is_sent: bool = True,
 ) -> None:
-    has_person = account is not None and account.has_confirmed_email
+    """Queue a mail to the stored address of an account; where there is none, or it is not to be sent, to nobody."""
+    is_confirmed = account is not None and account.has_confirmed_email
     queue_message(
         connection,
         settings,
         kind,
-        recipient=recipient,
+        recipient=account.email if account is not None and is_sent else "",
         language=account.language if account is not None else "fr",
         now=now,
-        person=Person(account.name, account.username) if account is not None and has_person else None,
+        person=Person(account.name, account.username) if account is not None and is_confirmed else None,
         code=code,
         user_id=account.id if account is not None else None,
     )

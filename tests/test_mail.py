@@ -26,6 +26,7 @@ from mail import (
     CLAIMED,
     FAILED_KEPT,
     GIVE_UP_AFTER,
+    POLL_SECONDS,
     REASON_LENGTH,
     Failure,
     Mailer,
@@ -392,3 +393,35 @@ def test_what_is_known_of_a_failure_goes_after_a_month(engine: Engine, mailing: 
         assert clear_failures(connection, NOW + FAILED_KEPT - timedelta(seconds=1)) == 0
         assert clear_failures(connection, NOW + FAILED_KEPT) == 1
     assert read_failures(engine) == []
+
+
+def test_a_mail_to_nobody_goes_nowhere_and_is_never_told_of(
+    engine: Engine, mailing: Settings, mailbox: Mailbox
+) -> None:
+    for expires_at in (None, NOW + timedelta(minutes=15)):
+        with begin_writing(engine) as connection:
+            queue_mail(connection, recipient="", subject="x", text="x", html="x", now=NOW, expires_at=expires_at)
+    with engine.connect() as connection:
+        assert look_at_outbox(connection).waiting == 0
+    assert send_due(engine, mailing, lambda: NOW) == 0
+    assert count(engine) == 0
+    with begin_writing(engine) as connection:
+        queue_mail(connection, recipient="", subject="x", text="x", html="x", now=NOW, expires_at=NOW)
+    send_due(engine, mailing, lambda: NOW + timedelta(days=3))
+    assert (count(engine), read_failures(engine), mailbox.mails) == (0, [], [])
+
+
+def test_a_mail_with_a_pause_goes_when_it_is_over_without_another_word(
+    engine: Engine, mailing: Settings, mailbox: Mailbox
+) -> None:
+    now = datetime.now(UTC)
+    with begin_writing(engine) as connection:
+        mail = {"recipient": "ada@mailbox.org", "subject": "x", "text": "x", "html": "x"}
+        queue_mail(connection, **mail, now=now, pause=timedelta(seconds=1))
+    assert send_due(engine, mailing, lambda: now) == 0
+    mailer = Mailer(engine, mailing)
+    try:
+        mailer.wake()
+        assert mailbox.arrived.wait(POLL_SECONDS / 2)
+    finally:
+        mailer.stop()
