@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from accounts import passwords
@@ -35,7 +36,9 @@ LOG_INS = 40
 TRIES = 50  # of each kind
 FLOODERS = 8
 FLOOD_RERUNS = 40
+GUESSES = 60  # of each kind, at known and unknown names and addresses
 KEY = b"b" * 32
+NO_MAIL_SERVER = "smtp://127.0.0.1:1"  # so that addresses are confirmed, and mails stay in the outbox
 
 
 def measure_accounts() -> Table:
@@ -52,10 +55,16 @@ def measure_accounts() -> Table:
                 lines = asyncio.run(_measure_reruns({FEW: few_server, MANY: many_server}, cookies))
                 lines += asyncio.run(_measure_flood(many_server))
             lines += [_measure_rate(many_engine), *_measure_tries(many_engine)]
+        with _open_accounts(folder, databases, GUESSES) as (guessed, _engine):
+            # Behind a proxy, so that each guess may come from an address of its own.
+            told = {"trusted_proxies": "127.0.0.1", "smtp_url": SecretStr(NO_MAIL_SERVER)}
+            with run_server(guessed.model_copy(update=told)) as server:
+                lines += asyncio.run(_measure_guesses(server))
     return Table(
         f"Accounts. The page /{PAGE}, medians of {RUNS} runs of {RERUNS} reruns; {THREADS} threads that log in"
         f" {LOG_INS} times; {FLOODERS} sessions that log in without a pause, medians of {RUNS} runs of"
-        f" {FLOOD_RERUNS} reruns of another; {TRIES} failing log-ins of each kind. bcrypt with 2 to the"
+        f" {FLOOD_RERUNS} reruns of another; {TRIES} failing log-ins of each kind; {GUESSES} requests of each kind on the pages for a"
+        " forgotten password and for a new account, each in a new tab at an address of its own. bcrypt with 2 to the"
         f" {passwords.ROUNDS} rounds.",
         lines,
     )
@@ -165,6 +174,40 @@ def _measure_tries(engine: Engine) -> list[Line]:
         lines += [Line(f"log-in with {what}: p{10 * tenth}", tenths[tenth - 1], "ms") for tenth in (1, 5, 9)]
     slower, quicker = sorted(map(median, tries.values()), reverse=True)
     return [*lines, Line("the slower of both / the other: medians", slower, "ms", floor=quicker, limit=1.1)]
+
+
+async def _measure_guesses(server: Server) -> list[Line]:
+    """Measure what tells known names and addresses from unknown ones by time: it should be right half of the time."""
+    clients = (f"10.{number // 250}.{number % 250}.1" for number in count())
+    registration = {"register_name": "Guess", "register_password": "a password to guess with"}
+
+    async def recover(number: int, *, is_known: bool) -> float:
+        async with open_visit(server.url, address=next(clients)) as visitor:
+            await visitor.open_page("recover", {"lang": "EN"})
+            name = f"driver{number}" if is_known else f"nobody{number}"
+            return await visitor.submit("forgotten_password", {"password_name": name})
+
+    async def register(number: int, *, is_known: bool) -> float:
+        async with open_visit(server.url, address=next(clients)) as visitor:
+            await visitor.open_page("register", {"lang": "EN"})
+            email = f"{'driver' if is_known else 'nobody'}{number}@mailbox.example"
+            fields = {**registration, "register_username": f"guess{number}{is_known}", "register_email": email}
+            return await visitor.submit("register", fields)
+
+    lines = []
+    for what, ask in {"a code for a new password": recover, "a new account": register}.items():
+        await ask(0, is_known=False)
+        known, unknown = [], []
+        for number in range(1, GUESSES + 1):
+            for is_known in (True, False) if number % 2 else (False, True):
+                (known if is_known else unknown).append(await ask(number, is_known=is_known))
+        slower, quicker = sorted((median(known), median(unknown)), reverse=True)
+        longer = sum(one > other for one in known for other in unknown) / (GUESSES * GUESSES)
+        lines += [
+            Line(f"{what}, known and unknown: the slower / the other, medians", slower, "ms", floor=quicker, limit=1.1),
+            Line(f"{what}: pairs of both told apart by time", 100 * max(longer, 1 - longer), "%", limit=65),
+        ]
+    return lines
 
 
 @contextmanager

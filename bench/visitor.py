@@ -46,9 +46,15 @@ class VisitFailed(Exception):
 
 
 @asynccontextmanager
-async def open_visit(url: str, cookies: Mapping[str, str] | None = None) -> AsyncIterator[Visitor]:
-    """Open a tab of a browser that has these cookies; it shows no page yet."""
-    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
+async def open_visit(
+    url: str, cookies: Mapping[str, str] | None = None, *, address: str = ""
+) -> AsyncIterator[Visitor]:
+    """Open a tab of a browser that has these cookies; it shows no page yet.
+
+    `address` is the browser's, as a proxy on loopback tells it, which the server must trust.
+    """
+    headers = {"X-Forwarded-For": address} if address else {}
+    headers |= {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
     async with connect(
         f"ws{url.removeprefix('http')}/_stcore/stream",
         origin=url,  # type: ignore[arg-type]  # a NewType of str
