@@ -63,9 +63,9 @@ def measure_accounts() -> Table:
     return Table(
         f"Accounts. The page /{PAGE}, medians of {RUNS} runs of {RERUNS} reruns; {THREADS} threads that log in"
         f" {LOG_INS} times; {FLOODERS} sessions that log in without a pause, medians of {RUNS} runs of"
-        f" {FLOOD_RERUNS} reruns of another; {TRIES} failing log-ins of each kind; {GUESSES} requests of each kind on the pages for a"
-        " forgotten password and for a new account, each in a new tab at an address of its own. bcrypt with 2 to the"
-        f" {passwords.ROUNDS} rounds.",
+        f" {FLOOD_RERUNS} reruns of another; {TRIES} failing log-ins of each kind; {GUESSES} requests of each kind"
+        " for a forgotten password and a new account, each in a new tab at an address of its own. bcrypt with 2 to"
+        f" the {passwords.ROUNDS} rounds.",
         lines,
     )
 
@@ -197,7 +197,8 @@ async def _measure_guesses(server: Server) -> list[Line]:
     lines = []
     for what, ask in {"a code for a new password": recover, "a new account": register}.items():
         await ask(0, is_known=False)
-        known, unknown = [], []
+        known: list[float] = []
+        unknown: list[float] = []
         for number in range(1, GUESSES + 1):
             for is_known in (True, False) if number % 2 else (False, True):
                 (known if is_known else unknown).append(await ask(number, is_known=is_known))
