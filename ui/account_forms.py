@@ -126,9 +126,14 @@ def word_wait(error: TooManyTries) -> str:
             "Too many tries. Please wait {count} second.", "Too many tries. Please wait {count} seconds.", seconds
         ).format(count=seconds)
     minutes = ceil(seconds / 60)
+    if minutes < 90:
+        return ngettext(
+            "Too many tries. Please wait {count} minute.", "Too many tries. Please wait {count} minutes.", minutes
+        ).format(count=minutes)
+    hours = ceil(minutes / 60)
     return ngettext(
-        "Too many tries. Please wait {count} minute.", "Too many tries. Please wait {count} minutes.", minutes
-    ).format(count=minutes)
+        "Too many tries. Please wait {count} hour.", "Too many tries. Please wait {count} hours.", hours
+    ).format(count=hours)
 
 
 def show_code_hint() -> None:
