@@ -18,6 +18,7 @@ from translations import N_, load_catalogue
 MINUTES = int(LIFETIME.total_seconds() // 60)
 # A mail waits so many seconds: sent at once, the time that a page takes would tell whether there is one to be sent.
 PAUSE_SECONDS = (1.0, 3.0)
+NOBODY = "nobody@nowhere.invalid"  # in whose place nobody is mailed
 
 Kind = Literal["confirm", "known", "username", "password", "password_changed", "email", "email_changed", "farewell"]
 
@@ -158,9 +159,10 @@ def queue_message(
         else f"<p>{escape(translate(line), quote=False).format(**safe)}</p>"
         for line in lines
     )
+    address = write_domain(recipient or NOBODY)
     queue_mail(
         connection,
-        recipient=write_domain(recipient),
+        recipient=address if recipient else "",
         subject=translate(subject),
         text=text,
         html=f'<!doctype html><html lang="{language}"><meta charset="utf-8"><body>{html}</body></html>',

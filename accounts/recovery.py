@@ -174,7 +174,8 @@ def _may_mail(
     user_id = account.id if account is not None else 0
     if address is not None and is_known_address(connection, secret_key, user_id, address, now):
         return True
-    return may_mail(connection, secret_key, (account is not None and account.email) or name, now)
+    mailbox = (account is not None and account.email) or name
+    return may_mail(connection, secret_key, mailbox if "@" in mailbox else f"{mailbox}@nowhere.invalid", now)
 
 
 def _mail_code(connection: Connection, settings: Settings, secret_key: bytes, account: Account, now: datetime) -> None:
