@@ -132,14 +132,21 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
 
 
 def erase_account(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, password: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int,
+    password: str,
+    now: datetime,
+    *,
+    address: str | None = None,
 ) -> None:
     """Delete an account and every row of its driver, log out every browser, and queue one mail of farewell.
 
     Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises LastAdmin: no other admin could log in.
     Nothing is deleted then.
     """
-    require_own_password(engine, secret_key, user_id, password, now)
+    require_own_password(engine, secret_key, user_id, password, now, address=address)
     with begin_writing(engine) as connection:
         erase_driver(connection, settings, secret_key, user_id, now)
 
@@ -153,7 +160,7 @@ def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, 
         connection,
         [
             hash_subject(secret_key, kind, make_key(text))
-            for kind in ("mail", "code", "login")
+            for kind in ("mail", "code", "code_unknown", "login")
             for text in (profile.email, profile.username)
         ],
     )

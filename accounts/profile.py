@@ -9,16 +9,36 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
+from accounts.addresses import is_known_address
 from accounts.codes import forget_code, issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_turn
+from accounts.limits import (
+    OF_PAIR,
+    OF_STRANGER,
+    count_failure,
+    forget_failures,
+    hash_subject,
+    list_pairs,
+    require_no_pause,
+    take_back,
+    take_turn,
+    widen,
+)
 from accounts.messages import queue_message
 from accounts.passwords import check_password, hash_password, require_password
 from accounts.recovery import set_password
 from accounts.registration import forget_unconfirmed, set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
-from errors import CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
+from errors import (
+    CodeExpired,
+    DriverUnknown,
+    EmailTaken,
+    FigureRefused,
+    PasswordWrong,
+    TooManyAtOnce,
+    UsernameTaken,
+)
 from models import Credential, FollowedGasType, User, VerificationCode, sort_fuels
 from settings import Settings
 from translations import LANGUAGES
@@ -130,6 +150,7 @@ def change_password(
     new: str,
     *,
     session_id: str,
+    address: str | None = None,
     now: datetime,
 ) -> None:
     """Change the password; every browser but the one with `session_id` is logged out, and the driver told by mail.
@@ -138,9 +159,9 @@ def change_password(
     """
     with engine.connect() as connection:
         profile = get_profile(connection, user_id)
-    require_own_password(engine, secret_key, user_id, old, now)
+    require_own_password(engine, secret_key, user_id, old, now, address=address)
     require_password(new, profile.username)
-    password_hash = hash_password(new)
+    password_hash = hash_password(new, widen(address) if address else None, is_known=True)
     with begin_writing(engine) as connection:
         profile = get_profile(connection, user_id)
         set_password(connection, user_id, password_hash)
@@ -157,7 +178,15 @@ def change_password(
 
 
 def ask_new_email(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, email: str, password: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int,
+    email: str,
+    password: str,
+    now: datetime,
+    *,
+    address: str | None = None,
 ) -> None:
     """Mail a code to the new address, with which it becomes the account's; without a mail server it does at once.
 
@@ -167,26 +196,26 @@ def ask_new_email(
     Raises EmailRefused: no address. Raises EmailTaken: see above.
     Raises PasswordWrong or TooManyTries: as `require_own_password`; the latter also for too many mails to the address.
     """
-    address = read_email(email)
+    new_email = read_email(email)
     with engine.connect() as connection:
-        if make_key(get_profile(connection, user_id).email) == make_key(address):
+        if make_key(get_profile(connection, user_id).email) == make_key(new_email):
             raise EmailTaken
-    require_own_password(engine, secret_key, user_id, password, now)
+    require_own_password(engine, secret_key, user_id, password, now, address=address)
     if not settings.can_mail:
-        _replace_email(engine, settings, user_id, address, now, is_confirmed=False)
+        _replace_email(engine, settings, user_id, new_email, now, is_confirmed=False)
         return
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "mail", make_key(address), now)
+        take_turn(connection, secret_key, "mail", make_key(new_email), now)
         profile = get_profile(connection, user_id)
         owner = connection.execute(
-            select(User.name, User.username, User.language).where(User.email_key == make_key(address))
+            select(User.name, User.username, User.language).where(User.email_key == make_key(new_email))
         ).first()
-        code = issue_code(connection, secret_key, user_id, "email", now, payload=address)
+        code = issue_code(connection, secret_key, user_id, "email", now, payload=new_email)
         queue_message(
             connection,
             settings,
             "email" if owner is None else "known",
-            recipient=address,
+            recipient=new_email,
             language=profile.language if owner is None else owner.language,
             now=now,
             name=profile.name if owner is None else owner.name,
@@ -218,23 +247,42 @@ def call_off_new_email(connection: Connection, user_id: int) -> None:
     forget_code(connection, user_id, "email")
 
 
-def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> None:
-    """Let a driver do what asks for the password again.
+def require_own_password(
+    engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime, *, address: str | None = None
+) -> None:
+    """Let a driver do what asks for the password again; `address` is the browser's, None when it isn't known.
 
     Raises PasswordWrong: it is another.
-    Raises TooManyTries: a pause after failures is not over; whoever sits at a session left open must not guess on.
+    Raises TooManyTries: a pause after failures at this address is not over, or there were too many today where the
+    driver is not known: whoever sits at a session left open, or has stolen one, must not guess on. Or more is asked for
+    than can be checked (TooManyAtOnce).
     """
-    keys = [hash_subject(secret_key, "own", str(user_id))]
+    own, *stranger = list_pairs(secret_key, str(user_id), address, "own_pair")
+    total: list[str] = []
     with begin_writing(engine) as connection:
-        require_no_pause(connection, keys, now)
-        count_failure(connection, keys, now)
+        if address is None or is_known_address(connection, secret_key, user_id, address, now):
+            counted = {own: OF_PAIR}
+        else:
+            counted = dict.fromkeys(stranger, OF_STRANGER)
+            total = [hash_subject(secret_key, "own", str(user_id))]
+        require_no_pause(connection, counted, now)
+        if total:
+            take_turn(connection, secret_key, "own", str(user_id), now)
+        count_failure(connection, counted, now)
         password_hash = connection.execute(
             select(Credential.password_hash).where(Credential.user_id == user_id)
         ).scalar()
-    if not check_password(password, password_hash):
+    try:
+        is_right = check_password(password, password_hash, widen(address) if address else None, is_known=True)
+    except TooManyAtOnce:
+        with begin_writing(engine) as connection:
+            take_back(connection, [*counted, *total])
+        raise
+    if not is_right:
         raise PasswordWrong
     with begin_writing(engine) as connection:
-        forget_failures(connection, keys)
+        forget_failures(connection, counted)
+        take_back(connection, total)
 
 
 def _replace_email(

@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import take_turn
+from accounts.limits import take_turn, widen
 from accounts.messages import queue_message
-from accounts.passwords import hash_password, require_password
+from accounts.passwords import hash_password, require_password, require_room
 from db import begin_writing
 from errors import AccountError, CodeWrong, EmailTaken, UsernameTaken
 from models import Credential, FollowedGasType, User
@@ -74,18 +74,26 @@ def register(
 
     Raises UsernameTaken: usernames are no secret.
     Raises EmailTaken: another account has the address, and no mail server is set.
-    Raises TooManyTries: too many registrations from this browser's address, or mails to this e-mail address.
+    Raises TooManyTries: too many registrations from this browser's address, or mails to this e-mail address; or more
+    passwords are to be hashed than the server takes (TooManyAtOnce).
     Raises AccountError: as `check_registration`.
     """
     for error in check_registration(form).values():
         raise error
     email, username = read_email(form.email), read_username(form.username)
+    client = widen(address) if address else None
+    require_room(client)  # now, not once the limits have counted
     with begin_writing(engine) as connection:
         if address:
             take_turn(connection, secret_key, "register", address, now)
+        if address is None or client != address:
+            take_turn(connection, secret_key, "register_many", client or "", now)
         take_turn(connection, secret_key, "mail", make_key(email), now)
         forget_unconfirmed(connection, make_key(username), make_key(email))
-    password_hash = hash_password(form.password)
+        is_taken = connection.execute(select(User.id).where(User.username_key == make_key(username))).first()
+    if is_taken:
+        raise UsernameTaken
+    password_hash = hash_password(form.password, client)
     try:
         with begin_writing(engine) as connection:
             user_id = _insert_account(connection, form, username, email, password_hash, now)

@@ -62,9 +62,9 @@ _TEXTS = {
         N_("until they are spent or replaced, {minutes} minutes at most"),
     ),
     "tries": (
-        N_("Counts of tries to log in or to register, by a hash of account and address"),
-        N_("to slow down those who guess passwords"),
-        N_("{minutes} minutes after the last one"),
+        N_("Counts of tries to log in, to register or to type a code, by a hash of account, address or browser"),
+        N_("to slow down those who guess passwords and codes, and nobody else"),
+        N_("{hours} hours after the last one"),
     ),
     "audit": (
         N_("What an admin did with your account (locked it, sent a reset mail): your username, what and when"),

@@ -15,6 +15,7 @@ from ui.formats import escape
 from ui.profile_forms import show_submit, try_each
 from ui.reading import begin_change, get_engine, get_settings
 from ui.texts import _
+from ui.visitor import get_address
 
 
 def show_access(profile: Profile, driver_id: int, asked: str | None) -> None:
@@ -67,6 +68,7 @@ def _save_email(driver_id: int) -> None:
             st.session_state["profile_email"],
             st.session_state["profile_email_password"],
             datetime.now(UTC),
+            address=get_address(get_settings()),
         )
 
     if not try_each({"email": save}):
@@ -131,6 +133,7 @@ def _save_password(driver_id: int) -> None:
             st.session_state["profile_old"],
             st.session_state["profile_new"],
             session_id=get_session_id(),
+            address=get_address(get_settings()),
             now=datetime.now(UTC),
         )
         renew_cookie()
