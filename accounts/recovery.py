@@ -11,14 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, or_, select, update
 
 from accounts.addresses import remember_address
-from accounts.codes import issue_code, read_code, spend_code
+from accounts.codes import count_try, find_code, forget_code, issue_code, note_asker, read_code, spend_code
 from accounts.identity import make_key
-from accounts.limits import forget_failures, hash_subject, take_turn
+from accounts.limits import forget_failures, hash_subject, list_pairs, take_turn, widen
 from accounts.messages import queue_message
 from accounts.passwords import hash_password, require_no_username, require_strength
 from accounts.registration import confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
+from errors import CodeExpired
 from models import Credential, OutboxMail, User
 from settings import Settings
 
@@ -36,13 +37,18 @@ def mail_username(engine: Engine, settings: Settings, secret_key: bytes, email: 
         _queue(connection, settings, "username", account, now)
 
 
-def mail_password_code(engine: Engine, settings: Settings, secret_key: bytes, name: str, now: datetime) -> None:
+def mail_password_code(
+    engine: Engine, settings: Settings, secret_key: bytes, name: str, now: datetime, *, browser: str = ""
+) -> None:
     """Mail a code for a new password to the account of this username or address; for any other nothing is sent.
+
+    In `browser`, which is as in `codes.note_asker`, it can be typed whatever is tried elsewhere.
 
     Raises TooManyTries: too many mails for this name in an hour, whether or not it has an account.
     """
     with begin_writing(engine) as connection:
         queue_password_code(connection, settings, secret_key, name, now)
+        note_asker(connection, secret_key, make_key(name), browser, now)
 
 
 def queue_password_code(
@@ -72,6 +78,7 @@ def reset_password(
     code: str,
     password: str,
     *,
+    browser: str = "",
     address: str | None,
     now: datetime,
 ) -> int:
@@ -87,35 +94,55 @@ def reset_password(
     Raises CodeMalformed: what was typed is no code; that costs no try.
     Raises PasswordRefused: as `require_password`; the code stays good.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
-    Raises TooManyTries: too many codes were tried for this name in an hour.
+    Raises TooManyCodes: as `codes.count_try`.
+    Raises TooManyAtOnce: too many hash passwords right now; the code stays good.
     """
     read_code(code)
     require_strength(password)
-    password_hash = hash_password(password)
+    key = make_key(name)
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "code", make_key(name), now)
-        account = _find_account(connection, make_key(name))
+        count_try(connection, secret_key, key, browser, address, now)
+        account = _find_account(connection, key)
         # Without an account, as for one that has no open code: 0 is nobody's.
         user_id = int(account.id) if account is not None else 0
-        _, error = spend_code(connection, secret_key, user_id, "password", code, now)
+        _, error = find_code(connection, secret_key, user_id, "password", code, now)
         if account is not None and error is None:
-            require_no_username(password, account.username)  # raised, it takes back that the code was spent
-            set_password(connection, user_id, password_hash)
-            if account.confirmed_at is None:
-                confirm(connection, user_id, now)
-            close_sessions(connection, user_id)
-            forget_failures(
-                connection,
-                [
-                    hash_subject(secret_key, "own", str(user_id)),
-                    *(hash_subject(secret_key, "login", make_key(text)) for text in (account.username, account.email)),
-                ],
-            )
-            if address:
-                remember_address(connection, secret_key, user_id, address, now)
-            _queue(connection, settings, "password_changed", account, now)
-    if error is not None:
-        raise error
+            require_no_username(password, account.username)  # raised, it takes back that a try was counted
+    if account is None or error is not None:
+        raise error or CodeExpired
+    # Only now, for who has read the mailbox: guesses are to cost as little as they can.
+    password_hash = hash_password(password, widen(address) if address else None, is_known=True)
+    with begin_writing(engine) as connection:
+        account = _find_account(connection, key)
+        if account is None or account.id != user_id:
+            raise CodeExpired  # deleted, locked or renamed meanwhile
+        _, error = spend_code(connection, secret_key, user_id, "password", code, now)
+        if error is not None:
+            raise error  # spent meanwhile, in another tab
+        require_no_username(password, account.username)
+        forget_code(connection, user_id, "password")
+        set_password(connection, user_id, password_hash)
+        if account.confirmed_at is None:
+            confirm(connection, user_id, now)
+        close_sessions(connection, user_id)
+        forget_failures(
+            connection,
+            [
+                hash_subject(secret_key, "own", str(user_id)),
+                *list_pairs(secret_key, str(user_id), address, "own_pair"),
+                *(
+                    found
+                    for text in map(make_key, (account.username, account.email))
+                    for found in (
+                        *list_pairs(secret_key, text, address),
+                        *(hash_subject(secret_key, kind, text) for kind in ("login", "code", "code_unknown")),
+                    )
+                ),
+            ],
+        )
+        if address:
+            remember_address(connection, secret_key, user_id, address, now)
+        _queue(connection, settings, "password_changed", account, now)
     return user_id
 
 

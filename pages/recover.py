@@ -15,7 +15,7 @@ from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
 from ui.texts import _
-from ui.visitor import get_address
+from ui.visitor import get_address, get_browser_secret
 
 
 def main() -> None:
@@ -88,7 +88,14 @@ def show_way_back() -> None:
 def request_code() -> None:
     name = st.session_state["password_name"]
     try:
-        mail_password_code(get_engine(), get_settings(), get_secret_key(), name, datetime.now(UTC))
+        mail_password_code(
+            get_engine(),
+            get_settings(),
+            get_secret_key(),
+            name,
+            datetime.now(UTC),
+            browser=get_browser_secret(get_settings()),
+        )
     except TooManyTries as error:
         st.session_state["recover_error"] = word_wait(error)
         return
@@ -135,6 +142,7 @@ def submit_new_password() -> None:
             state.get("recover_name") or state["reset_name"],
             state["reset_code"],
             state["reset_password"],
+            browser=get_browser_secret(get_settings()),
             address=get_address(get_settings()),
             now=datetime.now(UTC),
         )
