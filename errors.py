@@ -40,6 +40,9 @@ CarburoamError
     ├── PasswordWrong     not the password of this account
     ├── LoginRefused      no account has this name and this password, or it still asks for its code
     ├── TooManyTries      wait before trying again
+    │   ├── TooManyAtOnce   more passwords wait to be checked than the server takes
+    │   ├── TooManyGuesses  a name was tried too often today, from wherever its account is not known
+    │   └── TooManyCodes    too many codes were tried for a name outside of the browser that asked for one
     ├── CodeMalformed     of another form than any code that is mailed
     ├── CodeWrong         not the code that was mailed
     └── CodeExpired       too old, tried too often, spent, or never asked for
@@ -243,6 +246,21 @@ class TooManyTries(AccountError):
     def __init__(self, wait_seconds: float) -> None:
         super().__init__(f"{wait_seconds:.0f}")
         self.wait_seconds = wait_seconds
+
+
+class TooManyAtOnce(TooManyTries):
+    """More passwords wait to be checked than the server takes, of all clients or of this one."""
+
+    def __init__(self) -> None:
+        super().__init__(5.0)
+
+
+class TooManyGuesses(TooManyTries):
+    """A name was tried too often today, from all addresses together at which its account is not known."""
+
+
+class TooManyCodes(TooManyTries):
+    """Too many codes were tried for a name outside of the browser that asked for one."""
 
 
 class CodeMalformed(AccountError):

@@ -306,15 +306,17 @@ class CustomStation(Base):
 
 
 class VerificationCode(Base):
-    """The one open code of an account for a purpose."""
+    """An open code of an account for a purpose; only for a new password there may be several."""
 
     __tablename__ = "verification_codes"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(10), primary_key=True, doc="confirm, password or email")
-    code_hash: Mapped[str] = mapped_column(String(64), doc="keyed with the secret key, bound to account and purpose")
+    code_hash: Mapped[str] = mapped_column(
+        String(64), primary_key=True, doc="keyed with the secret key, bound to account and purpose"
+    )
     created_at: Mapped[datetime]
-    tries: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0, doc="none of a code for a new password: see accounts.codes")
     payload: Mapped[str] = mapped_column(String(254), default="", doc="the new address, for the purpose email")
 
 

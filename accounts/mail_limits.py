@@ -17,10 +17,9 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection
 
 from accounts.identity import make_key, make_mailbox_key
-from accounts.limits import count_within
+from accounts.limits import DAY, HOUR, Quota, count_within
 from errors import TooManyTries
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 UNKNOWN_SHARE = 10  # clients whose address isn't known count as one, which may ask so many times as much
 
 Kind = Literal["client", "client_name", "driver", "driver_change", "driver_mailbox", "mailbox", "admin"]
@@ -105,7 +104,7 @@ def _take(
 
 def _count(connection: Connection, secret_key: bytes, kind: Kind, subject: str, now: datetime, share: int = 1) -> float:
     waits = [
-        count_within(connection, _hash(secret_key, kind, subject, window), most * share, window, now)
+        count_within(connection, _hash(secret_key, kind, subject, window), Quota(most * share, window), now)
         for window, most in zip((HOUR, DAY), LIMITS[kind], strict=True)
     ]
     return max(waits)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import ParamSpec, TypeVar
+from functools import lru_cache, partial
 
 import bcrypt
 
+from accounts.hashing import HashQueue
 from accounts.identity import make_key
 from errors import PasswordRefused
-from niceness import stand_back
 
 MIN_LENGTH = 10
 MAX_BYTES = 72  # bcrypt takes no more
 COMMON_COUNT = 10_000
 ROUNDS = 12
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def require_password(password: str, username: str) -> None:
@@ -51,17 +44,33 @@ def require_no_username(password: str, username: str) -> None:
         raise PasswordRefused("username")
 
 
-def hash_password(password: str) -> str:
-    """Return the bcrypt hash of a password; it takes a fifth of a second on purpose."""
-    return _work(bcrypt.hashpw, password.encode(), bcrypt.gensalt(ROUNDS)).decode()
+def hash_password(password: str, client: str | None = None, *, is_known: bool = False) -> str:
+    """Return the bcrypt hash of a password; it takes a fifth of a second on purpose, and waits for the client's turn.
+
+    `client` and `is_known` are as in `HashQueue.work`. Raises TooManyAtOnce.
+    """
+    job = partial(bcrypt.hashpw, password.encode(), bcrypt.gensalt(ROUNDS))
+    return _get_queue().work(job, client, is_known=is_known).decode()
 
 
-def check_password(password: str, password_hash: str | None) -> bool:
-    """Say whether the password is right, with exactly one bcrypt check, also when there is no account (None)."""
+def check_password(
+    password: str, password_hash: str | None, client: str | None = None, *, is_known: bool = False
+) -> bool:
+    """Say whether the password is right, with exactly one bcrypt check, also when there is no account (None).
+
+    Nothing else takes as long as a check whatever the machine does besides, so that nobody can tell by the time.
+    `client` and `is_known` are as in `HashQueue.work`. Raises TooManyAtOnce.
+    """
     encoded = password.encode()
     fits = len(encoded) <= MAX_BYTES and b"\0" not in encoded
-    is_right = _work(bcrypt.checkpw, encoded if fits else b"-", (password_hash or _get_idle_hash()).encode())
+    job = partial(bcrypt.checkpw, encoded if fits else b"-", (password_hash or _get_idle_hash()).encode())
+    is_right = _get_queue().work(job, client, is_known=is_known)
     return is_right and fits and password_hash is not None
+
+
+def require_room(client: str | None, *, is_known: bool = False) -> None:
+    """Let a client begin with what will hash a password. Raises TooManyAtOnce: the queue has no place for it."""
+    _get_queue().require_room(client, is_known=is_known)
 
 
 def prepare() -> None:
@@ -69,18 +78,10 @@ def prepare() -> None:
     _get_idle_hash()
 
 
-def _work(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-    """Do the heavy work where it keeps no page of others waiting."""
-    return _get_workers().submit(function, *arguments, **options).result()
-
-
 @lru_cache(maxsize=1)
-def _get_workers() -> ThreadPoolExecutor:
-    """Return as many threads as there are cores, which stand back for all others of this process.
-
-    Without them a flood of log-ins takes the cores from the pages.
-    """
-    return ThreadPoolExecutor(os.cpu_count(), "password", stand_back)
+def _get_queue() -> HashQueue:
+    """Return the one queue of this process: without it a flood of log-ins takes the cores from the pages."""
+    return HashQueue()
 
 
 @lru_cache(maxsize=1)

@@ -134,14 +134,21 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
 
 
 def erase_account(
-    engine: Engine, settings: Settings, secret_key: bytes, user_id: int, password: str, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    user_id: int,
+    password: str,
+    now: datetime,
+    *,
+    address: str | None = None,
 ) -> None:
     """Delete an account and every row of its driver, log out every browser, and queue one mail of farewell.
 
     Raises PasswordWrong or TooManyTries: as `require_own_password`. Raises LastAdmin: no other admin could log in.
     Nothing is deleted then.
     """
-    password_hash = require_own_password(engine, secret_key, user_id, password, now)
+    password_hash = require_own_password(engine, secret_key, user_id, password, now, address=address)
     with begin_writing(engine) as connection:
         require_same_password(connection, user_id, password_hash)
         erase_driver(connection, settings, secret_key, user_id, now)
@@ -155,7 +162,7 @@ def erase_driver(connection: Connection, settings: Settings, secret_key: bytes, 
     connection.execute(delete(OutboxMail).where(OutboxMail.recipient == write_domain(profile.email)))
     counted = [
         hash_subject(secret_key, kind, make_key(text))
-        for kind in ("code", "login")
+        for kind in ("code", "code_unknown", "login")
         for text in (profile.email, profile.username)
     ]
     forget_failures(connection, [*counted, *list_subjects(secret_key, user_id, profile.email)])

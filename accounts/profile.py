@@ -9,10 +9,21 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
-from accounts.addresses import remember_address
+from accounts.addresses import is_known_address, remember_address
 from accounts.codes import end_codes, forget_code, issue_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause
+from accounts.limits import (
+    OF_PAIR,
+    OF_STRANGER,
+    count_failure,
+    forget_failures,
+    hash_subject,
+    list_pairs,
+    require_no_pause,
+    take_back,
+    take_turn,
+    widen,
+)
 from accounts.mail_limits import take_driver_change, take_driver_mail
 from accounts.messages import Person, queue_message
 from accounts.passwords import check_password, hash_password, require_password
@@ -20,7 +31,16 @@ from accounts.recovery import set_password
 from accounts.registration import HAS_CONFIRMED_EMAIL, find_owner, forget_unconfirmed, set_fuels
 from accounts.sessions import close_sessions
 from db import begin_writing
-from errors import AccountError, CodeExpired, DriverUnknown, EmailTaken, FigureRefused, PasswordWrong, UsernameTaken
+from errors import (
+    AccountError,
+    CodeExpired,
+    DriverUnknown,
+    EmailTaken,
+    FigureRefused,
+    PasswordWrong,
+    TooManyAtOnce,
+    UsernameTaken,
+)
 from models import Credential, FollowedGasType, User, VerificationCode, sort_fuels
 from settings import Settings
 from translations import LANGUAGES
@@ -155,9 +175,9 @@ def change_password(
     """
     with engine.connect() as connection:
         profile = get_profile(connection, user_id)
-    old_hash = require_own_password(engine, secret_key, user_id, old, now)
+    old_hash = require_own_password(engine, secret_key, user_id, old, now, address=address)
     require_password(new, profile.username)
-    password_hash = hash_password(new)
+    password_hash = hash_password(new, widen(address) if address else None, is_known=True)
     with begin_writing(engine) as connection:
         profile = get_profile(connection, user_id)
         require_same_password(connection, user_id, old_hash)
@@ -201,7 +221,7 @@ def ask_new_email(
     with engine.connect() as connection:
         if make_key(get_profile(connection, user_id).email) == make_key(new_email):
             raise EmailTaken
-    password_hash = require_own_password(engine, secret_key, user_id, password, now)
+    password_hash = require_own_password(engine, secret_key, user_id, password, now, address=address)
     with begin_writing(engine) as connection:
         require_same_password(connection, user_id, password_hash)
         take_driver_mail(connection, secret_key, user_id, new_email, address, now)
@@ -261,23 +281,44 @@ def call_off_new_email(connection: Connection, user_id: int) -> None:
     forget_code(connection, user_id, "email")
 
 
-def require_own_password(engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime) -> str:
+def require_own_password(
+    engine: Engine, secret_key: bytes, user_id: int, password: str, now: datetime, *, address: str | None = None
+) -> str:
     """Let a driver do what asks for the password again; return its hash, which may have changed since.
 
+    `address` is the browser's, None when it isn't known.
+
     Raises PasswordWrong: it is another.
-    Raises TooManyTries: a pause after failures is not over; whoever sits at a session left open must not guess on.
+    Raises TooManyTries: a pause after failures at this address is not over, or there were too many today where the
+    driver is not known: whoever sits at a session left open, or has stolen one, must not guess on. Or more is asked for
+    than can be checked (TooManyAtOnce).
     """
-    keys = [hash_subject(secret_key, "own", str(user_id))]
+    own, *stranger = list_pairs(secret_key, str(user_id), address, "own_pair")
+    total: list[str] = []
     with begin_writing(engine) as connection:
-        require_no_pause(connection, keys, now)
-        count_failure(connection, keys, now)
+        if address is None or is_known_address(connection, secret_key, user_id, address, now):
+            counted = {own: OF_PAIR}
+        else:
+            counted = dict.fromkeys(stranger, OF_STRANGER)
+            total = [hash_subject(secret_key, "own", str(user_id))]
+        require_no_pause(connection, counted, now)
+        if total:
+            take_turn(connection, secret_key, "own", str(user_id), now)
+        count_failure(connection, counted, now)
         password_hash = connection.execute(
             select(Credential.password_hash).where(Credential.user_id == user_id)
         ).scalar()
-    if not check_password(password, password_hash) or password_hash is None:
+    try:
+        is_right = check_password(password, password_hash, widen(address) if address else None, is_known=True)
+    except TooManyAtOnce:
+        with begin_writing(engine) as connection:
+            take_back(connection, [*counted, *total])
+        raise
+    if not is_right or password_hash is None:
         raise PasswordWrong
     with begin_writing(engine) as connection:
-        forget_failures(connection, keys)
+        forget_failures(connection, counted)
+        take_back(connection, total)
     return password_hash
 
 

@@ -14,15 +14,25 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select, update
 
 from accounts.addresses import forget_addresses, is_known_address, remember_address
-from accounts.codes import end_codes, issue_code, read_code, spend_code, waste_code
+from accounts.codes import (
+    count_try,
+    end_codes,
+    find_code,
+    issue_code,
+    note_asker,
+    read_code,
+    spend_code,
+    waste_code,
+)
 from accounts.identity import make_key
-from accounts.limits import forget_failures, hash_subject, take_turn
+from accounts.limits import forget_failures, hash_subject, list_pairs, widen
 from accounts.mail_limits import may_mail, take_admin_mail, take_visitor_mail
 from accounts.messages import Kind, Person, queue_message
 from accounts.passwords import hash_password, require_no_username, require_strength
 from accounts.registration import HAS_CONFIRMED_EMAIL, confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
+from errors import CodeExpired
 from models import Credential, User
 from settings import Settings
 
@@ -47,11 +57,19 @@ def mail_username(
 
 
 def mail_password_code(
-    engine: Engine, settings: Settings, secret_key: bytes, name: str, *, address: str | None, now: datetime
+    engine: Engine,
+    settings: Settings,
+    secret_key: bytes,
+    name: str,
+    *,
+    browser: str = "",
+    address: str | None,
+    now: datetime,
 ) -> None:
     """Mail a code for a new password to the account of this username or address; for any other nothing is sent.
 
-    `address` is the browser's, None when it isn't known.
+    In `browser`, which is as in `codes.note_asker`, it can be typed whatever is tried elsewhere. `address` is the
+    browser's, None when it isn't known.
 
     Raises TooManyTries: this client has asked for too many mails, whether or not there is an account.
     """
@@ -65,6 +83,7 @@ def mail_password_code(
             # Where no more may be mailed, the code of before stays good.
             code = waste_code(connection, secret_key, now)
             _queue(connection, settings, "password", account, now, code=code, is_sent=False)
+        note_asker(connection, secret_key, make_key(name), browser, now)
 
 
 def mail_code_to_driver(
@@ -90,6 +109,7 @@ def reset_password(
     code: str,
     password: str,
     *,
+    browser: str = "",
     address: str | None,
     now: datetime,
 ) -> int:
@@ -105,35 +125,53 @@ def reset_password(
     Raises CodeMalformed: what was typed is no code; that costs no try.
     Raises PasswordRefused: as `require_password`; the code stays good.
     Raises CodeWrong or CodeExpired: a page should say the same for both, since no account gives the latter.
-    Raises TooManyTries: too many codes were tried for this name in an hour.
+    Raises TooManyCodes: as `codes.count_try`.
+    Raises TooManyAtOnce: too many hash passwords right now; the code stays good.
     """
     read_code(code)
     require_strength(password)
-    password_hash = hash_password(password)
     with begin_writing(engine) as connection:
-        take_turn(connection, secret_key, "code", make_key(name), now)
+        count_try(connection, secret_key, make_key(name), browser, address, now)
         account = _find_by_name(connection, name)
         # Without an account, as for one that has no open code: 0 is nobody's.
         user_id = int(account.id) if account is not None else 0
-        _, error = spend_code(connection, secret_key, user_id, "password", code, now)
+        _, error = find_code(connection, secret_key, user_id, "password", code, now)
         if account is not None and error is None:
-            require_no_username(password, account.username)  # raised, it takes back that the code was spent
-            set_password(connection, user_id, password_hash)
-            if not account.has_confirmed_email:
-                confirm(connection, user_id, now)
-            close_sessions(connection, user_id)
-            forget_failures(
-                connection,
-                [
-                    hash_subject(secret_key, "own", str(user_id)),
-                    *(hash_subject(secret_key, "login", key) for key in (account.username_key, account.email_key)),
-                ],
-            )
-            if address:
-                remember_address(connection, secret_key, user_id, address, now)
-            _queue(connection, settings, "password_changed", account, now)
-    if error is not None:
-        raise error
+            require_no_username(password, account.username)  # raised, it takes back that a try was counted
+    if account is None or error is not None:
+        raise error or CodeExpired
+    # Only now, for who has read the mailbox: guesses are to cost as little as they can.
+    password_hash = hash_password(password, widen(address) if address else None, is_known=True)
+    with begin_writing(engine) as connection:
+        account = _find_by_name(connection, name)
+        if account is None or account.id != user_id:
+            raise CodeExpired  # deleted, locked or renamed meanwhile
+        _, error = spend_code(connection, secret_key, user_id, "password", code, now)
+        if error is not None:
+            raise error  # spent meanwhile, in another tab
+        require_no_username(password, account.username)
+        set_password(connection, user_id, password_hash)
+        if not account.has_confirmed_email:
+            confirm(connection, user_id, now)
+        close_sessions(connection, user_id)
+        forget_failures(
+            connection,
+            [
+                hash_subject(secret_key, "own", str(user_id)),
+                *list_pairs(secret_key, str(user_id), address, "own_pair"),
+                *(
+                    found
+                    for key in (account.username_key, account.email_key)
+                    for found in (
+                        *list_pairs(secret_key, key, address),
+                        *(hash_subject(secret_key, kind, key) for kind in ("login", "code", "code_unknown")),
+                    )
+                ),
+            ],
+        )
+        if address:
+            remember_address(connection, secret_key, user_id, address, now)
+        _queue(connection, settings, "password_changed", account, now)
     return user_id
 
 

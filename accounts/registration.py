@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 
 from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
-from accounts.limits import take_turn
+from accounts.limits import take_turn, widen
 from accounts.mail_limits import may_mail, take_visitor_mail
 from accounts.messages import Person, queue_message
-from accounts.passwords import hash_password, require_password
+from accounts.passwords import hash_password, require_password, require_room
 from db import begin_writing
 from errors import AccountError, EmailTaken, UsernameTaken
 from models import Credential, FollowedGasType, OutboxMail, User
@@ -77,22 +77,31 @@ def register(
 
     Raises UsernameTaken: usernames are no secret.
     Raises EmailTaken: another account has the address, and no mail server is set.
-    Raises TooManyTries: too many registrations, or mails, from this browser's address.
+    Raises TooManyTries: too many registrations, or mails, from this browser's address; or more passwords are to be
+    hashed than the server takes (TooManyAtOnce).
     Raises AccountError: as `check_registration`.
     """
     for error in check_registration(form).values():
         raise error
     email, username = read_email(form.email), read_username(form.username)
+    client = widen(address) if address else None
+    require_room(client)  # now, not once the limits have counted
     with begin_writing(engine) as connection:
         if address:
             take_turn(connection, secret_key, "register", address, now)
+        if address is None or client != address:
+            take_turn(connection, secret_key, "register_many", client or "", now)
         take_visitor_mail(connection, secret_key, email, address, now)
-    password_hash = hash_password(form.password)
+        forget_unconfirmed(connection, make_key(username), make_key(email))
+        is_taken = connection.execute(select(User.id).where(User.username_key == make_key(username))).first()
+    if is_taken:
+        # The username is asked first: it is no secret, and a visitor with a free one learns nothing of the address.
+        raise UsernameTaken
+    password_hash = hash_password(form.password, client)
     with begin_writing(engine) as connection:
         forget_unconfirmed(connection, make_key(username), make_key(email))
         if connection.execute(select(User.id).where(User.username_key == make_key(username))).first() is not None:
-            # The username is asked first: it is no secret, and a visitor with a free one learns nothing of the address.
-            raise UsernameTaken
+            raise UsernameTaken  # meanwhile
         owner = find_owner(connection, email)
         if owner is not None and not settings.can_mail:
             raise EmailTaken

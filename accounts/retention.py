@@ -58,7 +58,7 @@ HELD: Mapping[str, Held] = {
     "last_seen": Held(Credential),
     "addresses": Held(KnownAddress, addresses.KEPT, KnownAddress.seen_at),
     "codes": Held(VerificationCode, codes.LIFETIME, VerificationCode.created_at),
-    "tries": Held(Attempt, limits.LONGEST_WINDOW, Attempt.last_at),
+    "tries": Held(Attempt, limits.KEPT, Attempt.last_at),
     "audit": Held(AuditRow, audit.KEPT, AuditRow.at),
     "mails": Held(OutboxMail, GIVE_UP_AFTER, OutboxMail.created_at, OutboxMail.expires_at),
     "mail_files": Held(None, FILES_KEPT),  # deleted by the worker that writes them

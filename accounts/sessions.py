@@ -7,18 +7,33 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, delete, insert, or_, select, update
 
 from accounts.addresses import is_known_address, remember_address
 from accounts.codes import read_code, spend_code
 from accounts.identity import make_key
-from accounts.limits import count_failure, forget_failures, hash_subject, require_no_pause, take_back
-from accounts.passwords import check_password
+from accounts.limits import (
+    OF_ADDRESS,
+    OF_PAIR,
+    OF_SITE,
+    OF_STRANGER,
+    Counted,
+    count_failure,
+    forget_failures,
+    hash_subject,
+    list_pairs,
+    require_no_pause,
+    require_turn,
+    take_back,
+    take_turn,
+    widen,
+)
+from accounts.passwords import check_password, require_room
 from accounts.registration import confirm
 from db import begin_writing
-from errors import LoginRefused
+from errors import LoginRefused, TooManyAtOnce, TooManyGuesses, TooManyTries
 from models import Credential, LoginSession, User
 
 LASTING = timedelta(days=30)  # "stay logged in on this browser"
@@ -60,7 +75,11 @@ def log_in(
     It takes the engine and not a transaction: checking a password takes a fifth of a second, in which no database may
     be held, and a failure is counted though it raises. `address` is the browser's, None when it isn't known.
 
-    Raises TooManyTries: a pause after failures, per account and per address, is not over; the try is not counted.
+    Failures are counted at the address from which they come, so that nobody elsewhere has to wait for them. What they
+    add up to in a day is limited too (TooManyGuesses), but for addresses at which the account is known.
+
+    Raises TooManyTries: a pause after failures is not over, or more is asked for than can be checked (TooManyAtOnce);
+    the try is not counted.
     Raises LoginRefused: there is no such account, the password is another, the account is locked, or it is not
     confirmed and the code is not right; all take the same time, so that whoever guesses at a locked account does not
     learn its password, and whoever registers does not learn whether the address had an account.
@@ -69,25 +88,29 @@ def log_in(
     if code:
         read_code(code)
     name_key = make_key(name)
-    # By the name that was typed and not by the account: counted together, the pauses would tell a stranger which
-    # username and which e-mail address are of one account.
-    account_keys = _list_keys(secret_key, name_key, address)
-    address_keys = [hash_subject(secret_key, "login_address", address)] if address else []
+    client = widen(address) if address else None
+    with engine.connect() as connection:  # who is refused takes no turn of those who write
+        is_known = _admit(connection, secret_key, name_key, address, now).is_known
+    require_room(client, is_known=is_known)
     with begin_writing(engine) as connection:
-        account = _find_account(connection, name_key)
-        user_id = account.user_id if account is not None else 0
-        if address and is_known_address(connection, secret_key, user_id, address, now):
-            # Here only what is tried here, with this name, slows down: neither strangers who hammer the account from
-            # elsewhere nor neighbours behind the same address can shut the driver out.
-            keys, address_keys = account_keys[1:], []
-        else:
-            keys = account_keys + address_keys
-        require_no_pause(connection, keys, now)
+        admission = _admit(connection, secret_key, name_key, address, now)
         # Counted before it is known, so that a hundred guesses sent at once are not all of them the first.
-        count_failure(connection, keys, now)
-    is_right = check_password(password, account.password_hash if account is not None else None)
+        count_failure(connection, admission.counted, now)
+        if admission.day_key is not None:
+            take_turn(connection, secret_key, "login", name_key, now)
+    account, is_known = admission.account, admission.is_known
+    of_others = [key for key in (*admission.shared, admission.day_key) if key is not None]
+    try:
+        is_right = check_password(
+            password, account.password_hash if account is not None else None, client, is_known=is_known
+        )
+    except TooManyAtOnce:
+        with begin_writing(engine) as connection:
+            take_back(connection, [*admission.counted, *of_others])
+        raise
     if account is None or not is_right or account.locked_at is not None or not (account.confirmed_at or code):
         raise LoginRefused
+    user_id = account.user_id
     with begin_writing(engine) as connection:
         current = _find_account(connection, name_key)
         if current is None or current.password_hash != account.password_hash or current.locked_at is not None:
@@ -96,9 +119,10 @@ def log_in(
         if is_open:
             # Those under its other name as well: only failures in a row make the driver wait.
             for own_key in (current.username_key, current.email_key):
-                forget_failures(connection, _list_keys(secret_key, own_key, address))
-            # No more than this try: who has an account could else wipe out what was counted for guesses at others.
-            take_back(connection, address_keys)
+                forget_failures(connection, list_pairs(secret_key, own_key, address))
+            # No more than this try: who has an account could else wipe out what was counted for guesses at others, and
+            # who guesses would gain by each log-in of the driver.
+            take_back(connection, of_others)
             if address:
                 remember_address(connection, secret_key, user_id, address, now)
     if not is_open:
@@ -203,12 +227,44 @@ def _note_seen(connection: Connection, who: ColumnElement[bool], now: datetime) 
     connection.execute(update(Credential).where(who).values(last_seen_at=now))
 
 
-def _list_keys(secret_key: bytes, name_key: str, address: str | None) -> list[str]:
-    """Return under what failures with a name are counted: everywhere, and at this browser's address."""
-    keys = [hash_subject(secret_key, "login", name_key)]
-    if address:
-        keys.append(hash_subject(secret_key, "login_pair", f"{address}|{name_key}"))
-    return keys
+class _Admission(NamedTuple):
+    """What is known before a password is checked."""
+
+    account: Row[*tuple[Any, ...]] | None
+    is_known: bool  # at this address
+    counted: Counted  # where a failure counts
+    shared: list[str]  # those of them that are not of this name alone
+    day_key: str | None  # under what the failures of a day are counted as well
+
+
+def _admit(connection: Connection, secret_key: bytes, name_key: str, address: str | None, now: datetime) -> _Admission:
+    """Let a log-in be tried. Raises TooManyTries, as `log_in`.
+
+    Counted is the name that was typed and not the account: together, its names would tell a stranger which username and
+    which e-mail address are of one account.
+    """
+    account = _find_account(connection, name_key)
+    user_id = account.user_id if account is not None else 0
+    pair, *stranger = list_pairs(secret_key, name_key, address)
+    if address is None:
+        admission = _Admission(account, False, {pair: OF_PAIR}, [], None)
+    elif is_known_address(connection, secret_key, user_id, address, now):
+        # Here only what is tried here, with this name, slows down: neither strangers who hammer the account from
+        # elsewhere nor neighbours behind the same address can shut the driver out.
+        admission = _Admission(account, True, {pair: OF_PAIR}, [], None)
+    else:
+        shared = {hash_subject(secret_key, "login_address", address): OF_ADDRESS}
+        if (site := widen(address)) != address:
+            shared[hash_subject(secret_key, "login_site", site)] = OF_SITE
+        counted = {**dict.fromkeys(stranger, OF_STRANGER), **shared}
+        admission = _Admission(account, False, counted, list(shared), hash_subject(secret_key, "login", name_key))
+    require_no_pause(connection, admission.counted, now)
+    if admission.day_key is not None:
+        try:
+            require_turn(connection, secret_key, "login", name_key, now)
+        except TooManyTries as error:
+            raise TooManyGuesses(error.wait_seconds) from error
+    return admission
 
 
 def _find_account(connection: Connection, name_key: str) -> Row[*tuple[Any, ...]] | None:

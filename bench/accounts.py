@@ -37,6 +37,8 @@ TRIES = 50  # of each kind
 FLOODERS = 8
 FLOOD_RERUNS = 40
 GUESSES = 60  # of each kind, at known and unknown names and addresses
+ATTACKERS = 40  # tabs of one address
+HONEST_LOG_INS = 10  # each of another driver at an address of their own
 KEY = b"b" * 32
 NO_MAIL_SERVER = "smtp://127.0.0.1:1"  # so that addresses are confirmed, and mails stay in the outbox
 
@@ -54,6 +56,7 @@ def measure_accounts() -> Table:
                 cookies = {FEW: make_cookie(few, few_engine, 1), MANY: make_cookie(many, many_engine, MANY // 2)}
                 lines = asyncio.run(_measure_reruns({FEW: few_server, MANY: many_server}, cookies))
                 lines += asyncio.run(_measure_flood(many_server))
+                lines += asyncio.run(_measure_honest(many_server))
             lines += [_measure_rate(many_engine), *_measure_tries(many_engine)]
         with _open_accounts(folder, databases, GUESSES) as (guessed, _engine):
             # Behind a proxy, so that each guess may come from an address of its own.
@@ -63,7 +66,8 @@ def measure_accounts() -> Table:
     return Table(
         f"Accounts. The page /{PAGE}, medians of {RUNS} runs of {RERUNS} reruns; {THREADS} threads that log in"
         f" {LOG_INS} times; {FLOODERS} sessions that log in without a pause, medians of {RUNS} runs of"
-        f" {FLOOD_RERUNS} reruns of another; {TRIES} failing log-ins of each kind; {GUESSES} requests of each kind"
+        f" {FLOOD_RERUNS} reruns of another; {HONEST_LOG_INS} drivers who log in while {ATTACKERS} tabs of one address"
+        f" try invented names without a pause; {TRIES} failing log-ins of each kind; {GUESSES} requests of each kind"
         " for a forgotten password and a new account, each in a new tab at an address of its own. bcrypt with 2 to"
         f" the {passwords.ROUNDS} rounds.",
         lines,
@@ -130,6 +134,39 @@ async def _measure_flood(server: Server) -> list[Line]:
     return [
         Line("rerun during a flood of log-ins / quiet: elapsed", ms["flooded"], "ms", floor=ms["quiet"], limit=3),
         Line("log-ins during that flood", median(rates), "1/s"),
+    ]
+
+
+async def _measure_honest(server: Server) -> list[Line]:
+    """Measure log-ins of drivers at addresses of their own, in quiet and while another address floods the form."""
+    drivers = count(MANY // 2 + 1)
+    rates: list[float] = []
+    is_over = asyncio.Event()
+
+    async def time_log_ins() -> float:
+        milliseconds, cpu, start = [], server.read_cpu_seconds(), time.perf_counter()
+        for number in range(HONEST_LOG_INS):
+            async with _open_page(server, page="login", address=f"192.0.2.{number + 1}") as visitor:
+                fields = {"login_name": f"driver{next(drivers)}", "login_password": PASSWORD}
+                milliseconds.append(await visitor.submit("login", fields))
+                assert visitor.has_widget("sidebar_log_out"), visitor.list_errors()
+        rates.append((server.read_cpu_seconds() - cpu) / (time.perf_counter() - start))
+        return median(milliseconds)
+
+    async def attack(tab: int) -> None:
+        async with _open_page(server, page="login", address="198.51.100.1") as visitor:
+            await _flood(visitor, (f"nobody{tab}x{number}" for number in count()), [], is_over)
+
+    quiet = await time_log_ins()
+    tasks = [asyncio.create_task(attack(tab)) for tab in range(ATTACKERS)]
+    await asyncio.sleep(2)  # until all of them try
+    flooded = await time_log_ins()
+    is_over.set()
+    await asyncio.gather(*tasks)
+    return [
+        Line("an honest log-in, quiet: elapsed", quiet, "ms"),
+        Line("an honest log-in during a flood from one address: elapsed", flooded, "ms", limit=1000),
+        Line("cores in use during that flood", rates[-1], "cores"),
     ]
 
 
@@ -216,13 +253,15 @@ def _open_accounts(folder: Path, databases: Databases, accounts: int) -> Iterato
     """Give a state dir with prices and so many accounts."""
     with open_state(folder, databases.loaded) as settings, open_database(settings) as engine:
         add_drivers(engine, accounts)
-        yield settings, engine
+        yield settings.model_copy(update={"trusted_proxies": "127.0.0.1"}), engine
 
 
 @asynccontextmanager
-async def _open_page(server: Server, cookies: dict[str, str] | None = None, page: str = PAGE) -> AsyncIterator[Visitor]:
+async def _open_page(
+    server: Server, cookies: dict[str, str] | None = None, page: str = PAGE, address: str = ""
+) -> AsyncIterator[Visitor]:
     """Open a page in English, run once more so that everything is warm."""
-    async with open_visit(server.url, cookies) as visitor:
+    async with open_visit(server.url, cookies, address=address) as visitor:
         await visitor.open_page(page, {"lang": "EN"})
         await visitor.rerun()
         yield visitor

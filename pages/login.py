@@ -10,7 +10,7 @@ from accounts.sessions import log_in
 from errors import CodeMalformed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
 from ui.account_forms import make_column, show_code_form, show_field, word_wait
-from ui.authentication import begin_session, get_driver, get_secret_key
+from ui.authentication import begin_session, get_driver, get_secret_key, hold_back
 from ui.reading import get_engine, get_settings
 from ui.saving import saves
 from ui.station_list import show_carried_over
@@ -75,6 +75,7 @@ def submit() -> None:
     except CodeMalformed as error:
         st.session_state["field_errors"] = {"login_code": error}
     except TooManyTries as error:
+        hold_back(error.wait_seconds)
         st.session_state["login_error"] = word_wait(error)
     except LoginRefused:
         st.session_state["login_error"] = (

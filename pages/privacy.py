@@ -62,8 +62,8 @@ _TEXTS = {
         N_("until they are spent or replaced, {minutes} minutes at most"),
     ),
     "tries": (
-        N_("Counts of tries to log in, to register and to have mails sent, by a hash of account and address"),
-        N_("to slow down those who guess passwords, and to keep strangers from filling your mailbox"),
+        N_("Counts of tries to log in, to register, to have mails sent or to type a code, by a hash of who tried"),
+        N_("to slow down those who guess passwords and codes, and to keep strangers from filling your mailbox"),
         N_("{hours} hours after the last one"),
     ),
     "audit": (

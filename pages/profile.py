@@ -31,6 +31,7 @@ from ui.profile_access import show_access
 from ui.profile_forms import show_submit, try_each
 from ui.reading import begin_change, get_engine, get_settings, open_reading
 from ui.texts import _
+from ui.visitor import get_address
 
 driver = require_driver()
 
@@ -173,6 +174,7 @@ def erase() -> None:
             driver.id,
             st.session_state["erase_password"],
             datetime.now(UTC),
+            address=get_address(get_settings()),
         )
 
     if try_each({"erase": delete}):

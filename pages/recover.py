@@ -15,7 +15,7 @@ from ui.authentication import begin_session, get_driver, get_secret_key
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
 from ui.texts import _
-from ui.visitor import get_address
+from ui.visitor import get_address, get_browser_secret
 
 
 def main() -> None:
@@ -90,7 +90,13 @@ def request_code() -> None:
     try:
         settings = get_settings()
         mail_password_code(
-            get_engine(), settings, get_secret_key(), name, address=get_address(settings), now=datetime.now(UTC)
+            get_engine(),
+            settings,
+            get_secret_key(),
+            name,
+            browser=get_browser_secret(settings),
+            address=get_address(settings),
+            now=datetime.now(UTC),
         )
     except TooManyTries as error:
         st.session_state["recover_error"] = word_wait(error)
@@ -141,6 +147,7 @@ def submit_new_password() -> None:
             state.get("recover_name") or state["reset_name"],
             state["reset_code"],
             state["reset_password"],
+            browser=get_browser_secret(get_settings()),
             address=get_address(get_settings()),
             now=datetime.now(UTC),
         )

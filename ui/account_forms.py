@@ -29,6 +29,9 @@ from errors import (
     NotSaved,
     PasswordRefused,
     PasswordWrong,
+    TooManyAtOnce,
+    TooManyCodes,
+    TooManyGuesses,
     TooManyTries,
     UsernameRefused,
     UsernameTaken,
@@ -119,7 +122,19 @@ def word_error(error: CarburoamError) -> str:
 
 
 def word_wait(error: TooManyTries) -> str:
-    """Return the sentence that says how long to wait."""
+    """Return the sentence that says how long to wait, or what else to do."""
+    match error:
+        case TooManyAtOnce():
+            return _("Many people are logging in right now; try again in some seconds.")
+        case TooManyGuesses():
+            return _(
+                "Too many wrong passwords were tried with this name today. Log in where you have before, ask for a new "
+                "password by mail, or try again tomorrow."
+            )
+        case TooManyCodes():
+            return _(
+                "Too many codes were tried for this name. Please ask for another one here, and type it in this browser."
+            )
     seconds = max(1, ceil(error.wait_seconds))
     if seconds < 90:
         return ngettext(

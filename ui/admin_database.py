@@ -18,9 +18,10 @@ from ui.admin_actions import act
 from ui.authentication import get_secret_key, get_session_id, restore_driver
 from ui.backup_download import get_tickets, make_address
 from ui.formats import format_count, format_number
-from ui.reading import begin_change, get_engine, open_reading, saving
+from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
+from ui.visitor import get_address
 
 POLL_SECONDS = 2.0
 
@@ -79,7 +80,12 @@ def _make_ticket() -> None:
     try:
         with saving():
             require_own_password(
-                get_engine(), get_secret_key(), driver.id, st.session_state["backup_password"], datetime.now(UTC)
+                get_engine(),
+                get_secret_key(),
+                driver.id,
+                st.session_state["backup_password"],
+                datetime.now(UTC),
+                address=get_address(get_settings()),
             )
     except (AccountError, NotSaved) as error:
         st.session_state["field_errors"] = {"backup": error}

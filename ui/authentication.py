@@ -8,6 +8,8 @@ is put aside before the library sees it, which would raise. What a visitor typed
 from __future__ import annotations
 
 import re
+import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +36,9 @@ from ui.visitor import get_browser, is_https
 
 COOKIE = "carburoam_login"
 
+HOLD_SECONDS = 2.0
+MAX_HELD = 64  # each holds the thread of its tab
+
 _SESSION_ID = re.compile("[0-9a-f]{64}")
 
 
@@ -41,6 +46,24 @@ _SESSION_ID = re.compile("[0-9a-f]{64}")
 def get_secret_key() -> bytes:
     """Return the key that signs cookies and codes."""
     return read_secret_key(get_settings())
+
+
+@st.cache_resource(show_spinner=False)
+def _get_holds() -> threading.Semaphore:
+    return threading.Semaphore(MAX_HELD)
+
+
+def hold_back(seconds: float) -> None:
+    """Let who tries too often wait for the answer, some seconds at most.
+
+    Answered at once, tabs that try again and again would take the turns of everybody's pages.
+    """
+    holds = _get_holds()
+    if holds.acquire(blocking=False):
+        try:
+            time.sleep(min(seconds, HOLD_SECONDS))
+        finally:
+            holds.release()
 
 
 def restore_driver() -> Driver | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from origins import FORWARDED_FOR, find_address, name_network
+from origins import FORWARDED_FOR, find_address, name_network, read_address
 from settings import Settings
+
+# Where a proxy on this machine asks from, for others. Other addresses of loopback are their own programs'.
+_OF_PROXIES = ("127.0.0.1", "::1")
+_XSRF_COOKIE = "_streamlit_xsrf"
 
 
 def get_address(settings: Settings) -> str | None:
@@ -13,10 +17,24 @@ def get_address(settings: Settings) -> str | None:
 
     None when it isn't known, as behind a proxy that nobody said to trust.
     """
-    address = find_address(
-        st.context.ip_address or "127.0.0.1", st.context.headers.get_all(FORWARDED_FOR), settings.proxies
-    )
+    peer = st.context.ip_address or "127.0.0.1"
+    address = find_address(peer, st.context.headers.get_all(FORWARDED_FOR), settings.proxies)
+    if address is None and not settings.proxies:
+        address = read_address(peer)
+        if address is None or str(address) in _OF_PROXIES:
+            return None
     return None if address is None else name_network(address)
+
+
+def get_browser_secret(settings: Settings) -> str:
+    """Return what this browser alone knows, of all that may come from its address; else that address, or nothing.
+
+    It is the random value in the cookie that protects forms, which a browser keeps.
+    """
+    if cookie := st.context.cookies.get(_XSRF_COOKIE):
+        return f"cookie {cookie}"
+    address = get_address(settings)
+    return f"address {address}" if address else ""
 
 
 def get_browser() -> str:

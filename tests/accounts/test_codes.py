@@ -10,18 +10,18 @@ import pytest
 from conftest import KEY, NOW, MakeDriver
 from sqlalchemy import Engine, select
 
-from accounts.codes import ALPHABET, LENGTH, issue_code, spend_code
+from accounts.codes import ALPHABET, LENGTH, LIFETIME, Purpose, issue_code, spend_code
 from db import begin_writing
 from errors import CodeExpired, CodeMalformed, CodeWrong
 from models import VerificationCode
 
 
-def issue(engine: Engine, user_id: int, payload: str = "") -> str:
+def issue(engine: Engine, user_id: int, payload: str = "", purpose: Purpose = "email") -> str:
     with begin_writing(engine) as connection:
-        return issue_code(connection, KEY, user_id, "password", NOW, payload)
+        return issue_code(connection, KEY, user_id, purpose, NOW, payload)
 
 
-def spend(engine: Engine, user_id: int, code: str, *, purpose: str = "password", minutes: float = 0) -> object:
+def spend(engine: Engine, user_id: int, code: str, *, purpose: str = "email", minutes: float = 0) -> object:
     with begin_writing(engine) as connection:
         spending = spend_code(connection, KEY, user_id, purpose, code, NOW + timedelta(minutes=minutes))  # type: ignore[arg-type]
     return type(spending.error) if spending.error is not None else spending.payload
@@ -75,7 +75,7 @@ def test_a_code_is_bound_to_its_account_and_purpose(engine: Engine, make_driver:
     code = issue(engine, ada)
     issue(engine, bob)
     assert spend(engine, bob, code) is CodeWrong
-    assert spend(engine, ada, code, purpose="email") is CodeExpired
+    assert spend(engine, ada, code, purpose="confirm") is CodeExpired
     assert spend(engine, ada, code) == ""
 
 
@@ -84,6 +84,24 @@ def test_a_new_code_replaces_the_one_before(engine: Engine, make_driver: MakeDri
     first, second = issue(engine, user_id), issue(engine, user_id)
     assert spend(engine, user_id, first) is CodeWrong
     assert spend(engine, user_id, second) == ""
+
+
+def test_a_code_for_a_new_password_is_good_until_one_of_them_is_spent(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    codes = [issue(engine, user_id, purpose="password") for _ in range(3)]
+    assert [spend(engine, user_id, "AAAAAAAA", purpose="password") for _ in range(20)] == [CodeWrong] * 20
+    assert spend(engine, user_id, codes[0], purpose="password") == ""
+    assert spend(engine, user_id, codes[0], purpose="password") is CodeWrong
+    assert spend(engine, user_id, codes[2], purpose="password") == ""
+
+
+def test_a_code_for_a_new_password_that_is_over_makes_way(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver()
+    for _ in range(3):
+        issue(engine, user_id, purpose="password")
+    with begin_writing(engine) as connection:
+        issue_code(connection, KEY, user_id, "password", NOW + LIFETIME)
+        assert len(connection.execute(select(VerificationCode.user_id)).all()) == 1
 
 
 def test_of_submissions_at_once_one_spends_the_code(engine: Engine, make_driver: MakeDriver) -> None:
@@ -114,7 +132,7 @@ def test_of_ten_thousand_guesses_five_are_looked_at(engine: Engine, make_driver:
     for start in range(0, len(guesses), 100):
         with begin_writing(engine) as connection:
             for guess in guesses[start : start + 100]:
-                _, error = spend_code(connection, KEY, user_id, "password", guess, NOW)
+                _, error = spend_code(connection, KEY, user_id, "email", guess, NOW)
                 assert isinstance(error, CodeWrong | CodeExpired)
                 if isinstance(error, CodeWrong):
                     looked_at.append(guess)

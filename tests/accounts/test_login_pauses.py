@@ -10,15 +10,16 @@ from threading import Event, Lock
 import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from accounts.addresses import KEPT
 from accounts.sessions import log_in
 from db import begin_writing
-from errors import LoginRefused, TooManyTries
+from errors import LoginRefused, TooManyGuesses, TooManyTries
 from models import Attempt, Credential, KnownAddress
 
 HOME, ELSEWHERE, STRANGE = "192.0.2.1", "192.0.2.2", "192.0.2.66"
+DAY_SECONDS = 86_400
 SOON = NOW + timedelta(seconds=0.5)  # no pause that began at NOW is over by then
 
 
@@ -32,6 +33,26 @@ def fail(engine: Engine, name: str, *, address: str | None = None, times: int = 
             attempt(engine, name, "wrong", address=address, now=now)
 
 
+def count_guesses(engine: Engine, addresses: list[str]) -> int:
+    """Guess for a day at an account, from one address after the other, as soon as each is let; return how often."""
+    guessed, seconds = 0, 0.0
+    while seconds < DAY_SECONDS:
+        try:
+            now = NOW + timedelta(seconds=seconds)
+            attempt(engine, "ada", "wrong", address=addresses[guessed % len(addresses)], now=now)
+        except LoginRefused:
+            guessed += 1
+        except TooManyTries as error:
+            seconds += error.wait_seconds
+    return guessed
+
+
+def remove_known(engine: Engine) -> None:
+    """Let every account know no address."""
+    with begin_writing(engine) as connection:
+        connection.execute(delete(KnownAddress))
+
+
 def must_wait(engine: Engine, name: str, *, address: str | None = None, now: datetime = SOON) -> bool:
     try:
         attempt(engine, name, "wrong", address=address, now=now)
@@ -43,21 +64,70 @@ def must_wait(engine: Engine, name: str, *, address: str | None = None, now: dat
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
-def test_guesses_from_many_addresses_slow_the_account(engine: Engine, make_driver: MakeDriver, name: str) -> None:
+def test_who_hammers_an_account_slows_nobody_elsewhere(engine: Engine, make_driver: MakeDriver, name: str) -> None:
     make_driver("ada")
-    for host in range(5):
-        fail(engine, name, address=f"198.51.100.{host}", times=1)
-    assert must_wait(engine, name, address=ELSEWHERE)
-    assert not must_wait(engine, "bob", address=ELSEWHERE)
+    now = NOW
+    for _ in range(30):  # as soon as each pause is over
+        fail(engine, name, address=STRANGE, times=1, now=now)
+        now += timedelta(minutes=30)
+        if name == "ada":
+            remove_known(engine)
+            attempt(engine, name, PASSWORD, address=ELSEWHERE, now=now - timedelta(minutes=30))
+    assert not must_wait(engine, name, address=ELSEWHERE, now=now)
+
+
+def test_one_address_gets_68_guesses_a_day_at_an_account(engine: Engine, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    assert count_guesses(engine, [STRANGE]) <= 68
+    assert count_guesses(engine, [f"2001:db8:1:{n:x}::/64" for n in range(50)]) <= 68  # one site
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_all_strange_addresses_together_get_500_guesses_a_day_at_a_name(
+    engine: Engine, make_driver: MakeDriver, name: str
+) -> None:
+    make_driver("ada")
+    attempt(engine, "ada", PASSWORD, address=HOME)
+    guessed = 0
+    for host in range(110):
+        for _ in range(5):
+            try:
+                attempt(engine, name, "wrong", address=f"198.51.{host}.1")
+            except LoginRefused:
+                guessed += 1
+            except TooManyGuesses:
+                break
+    assert guessed == 500
+    with pytest.raises(TooManyGuesses):
+        attempt(engine, name, PASSWORD, address=ELSEWHERE)
+    if name == "ada":
+        assert attempt(engine, name, PASSWORD, address=HOME)  # and she is known here
+        with pytest.raises(TooManyGuesses):  # which gives who guesses no other 500
+            attempt(engine, name, "wrong", address="198.51.200.1")
+    assert not must_wait(engine, name, address=ELSEWHERE, now=NOW + timedelta(days=1))
 
 
 def test_guesses_at_many_names_slow_the_address(engine: Engine, make_driver: MakeDriver) -> None:
     make_driver("ada")
-    for name in ("ada", "b", "c", "d", "e"):
-        fail(engine, name, address=STRANGE, times=1)
+    for number in range(20):
+        fail(engine, f"name{number}", address=STRANGE, times=1)
     assert must_wait(engine, "ada", address=STRANGE)
     assert must_wait(engine, "nobody", address=STRANGE)
     assert not must_wait(engine, "ada", address=ELSEWHERE)
+
+
+def test_guesses_at_many_names_from_many_networks_of_a_site_slow_the_site(engine: Engine) -> None:
+    for number in range(100):
+        fail(engine, f"name{number}", address=f"2001:db8:1:{number:x}::/64", times=1)
+    assert must_wait(engine, "ada", address="2001:db8:1:ffff::/64")
+    assert not must_wait(engine, "ada", address="2001:db8:2:1::/64")
+
+
+def test_who_share_an_address_may_log_in_at_once(engine: Engine, make_driver: MakeDriver) -> None:
+    names = [f"driver{number}" for number in range(12)]
+    ids = [make_driver(name) for name in names]
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(lambda name: attempt(engine, name, PASSWORD, address=HOME), names)) == ids
 
 
 def test_where_no_address_is_known_accounts_alone_are_slowed(engine: Engine, make_driver: MakeDriver) -> None:
@@ -74,8 +144,8 @@ def test_a_driver_at_a_known_address_is_not_slowed_by_strangers_nor_neighbours(
     user_id = make_driver("ada")
     attempt(engine, "ada", PASSWORD, address=HOME)
     fail(engine, "ada", address=STRANGE)  # a stranger who hammers the account
-    fail(engine, "bob", address=HOME)  # a neighbour behind the same address
-    assert must_wait(engine, "ada", address=ELSEWHERE)
+    for neighbour in range(20):
+        fail(engine, f"neighbour{neighbour}", address=HOME, times=1)
     assert must_wait(engine, "carol", address=HOME)
     assert attempt(engine, "ada", PASSWORD, address=HOME, now=SOON) == user_id
     assert attempt(engine, "ada@mailbox.org", PASSWORD, address=HOME, now=SOON) == user_id
@@ -95,8 +165,11 @@ def test_an_address_is_known_to_one_account_only_and_for_ninety_days(engine: Eng
     attempt(engine, "ada", PASSWORD, address=HOME)
     for days, name in ((0, "bob"), (KEPT.days, "ada")):
         now = NOW + timedelta(days=days)
-        fail(engine, name, address=STRANGE, now=now)
+        for number in range(20):
+            fail(engine, f"neighbour{number}", address=HOME, times=1, now=now)
         assert must_wait(engine, name, address=HOME, now=now)
+        if name == "bob":
+            assert not must_wait(engine, "ada", address=HOME, now=now)
 
 
 def test_the_table_tells_neither_addresses_nor_who_shares_one(engine: Engine, make_driver: MakeDriver) -> None:
@@ -124,11 +197,11 @@ def test_only_who_gets_in_makes_an_address_known(engine: Engine, make_driver: Ma
 
 def test_an_account_of_one_s_own_does_not_wipe_out_guesses_at_others(engine: Engine, make_driver: MakeDriver) -> None:
     make_driver("eve")
-    for name in ("a", "b", "c", "d"):
-        fail(engine, name, address=STRANGE, times=1)
+    for number in range(19):
+        fail(engine, f"name{number}", address=STRANGE, times=1)
     attempt(engine, "eve", PASSWORD, address=STRANGE)  # her own try is taken back, and no other
-    fail(engine, "e", address=STRANGE, times=1)
-    assert must_wait(engine, "f", address=STRANGE)
+    fail(engine, "another", address=STRANGE, times=1)
+    assert must_wait(engine, "the next", address=STRANGE)
 
 
 @pytest.mark.parametrize("address", [None, HOME])
@@ -208,7 +281,7 @@ def test_in_a_flood_each_try_let_through_is_one_check_and_the_driver_gets_in(
                 checked += 1
             except TooManyTries:
                 refused += 1
-            if number > 100:
+            if number > 400:
                 is_flooded.set()
         return checked, refused
 

@@ -59,7 +59,7 @@ def test_known_and_unknown_names_cost_one_check_each(known: bool, monkeypatch: p
     assert len(checks) == 1
 
 
-def test_a_flood_of_checks_keeps_to_as_many_threads_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_checks_leaves_a_core_to_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     password_hash = hash_password("correct horse")
     threads: list[int] = []
     check = bcrypt.checkpw
@@ -68,7 +68,7 @@ def test_a_flood_of_checks_keeps_to_as_many_threads_as_there_are_cores(monkeypat
     with ThreadPoolExecutor(tries) as sessions:
         assert all(sessions.map(check_password, ["correct horse"] * tries, [password_hash] * tries))
     assert len(threads) == tries
-    assert len(set(threads)) <= (os.cpu_count() or 1)
+    assert len(set(threads)) <= max(1, (os.cpu_count() or 1) - 1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="niceness is a whole process's elsewhere")

@@ -25,6 +25,7 @@ from accounts.profile import (
     change_vehicle,
     confirm_new_email,
     get_profile,
+    require_own_password,
 )
 from accounts.registration import Registration, confirm_account, register
 from accounts.sessions import find_driver, log_in, open_session
@@ -45,6 +46,7 @@ from settings import Settings
 from stations.favourites import add_favourite, list_favourites
 
 NEW_PASSWORD = "another long password"
+HOME = "192.0.2.1"
 
 
 def begin(engine: Engine, user_id: int) -> str:
@@ -150,6 +152,24 @@ def test_guesses_from_inside_a_session_are_slowed(
     later = NOW + timedelta(seconds=1)
     assert change(PASSWORD, later) is None
     assert [change("wrong", later) for _ in range(5)] == [PasswordWrong] * 5  # counted from none again
+
+
+def test_who_guesses_in_a_stolen_session_slows_the_driver_nowhere_else(engine: Engine, make_driver: MakeDriver) -> None:
+    user_id = make_driver("ada")
+    log_in(engine, KEY, "ada", PASSWORD, address=HOME, now=NOW)
+    guessed = 0
+    for host in range(60):
+        for _ in range(5):
+            try:
+                require_own_password(engine, KEY, user_id, "wrong", NOW, address=f"198.51.{host}.1")
+            except PasswordWrong:
+                guessed += 1
+            except TooManyTries:
+                break
+    assert guessed == 200  # a day, from all addresses that she does not have
+    with pytest.raises(TooManyTries):
+        require_own_password(engine, KEY, user_id, PASSWORD, NOW, address="198.51.200.1")
+    require_own_password(engine, KEY, user_id, PASSWORD, NOW, address=HOME)
 
 
 def test_a_new_address_counts_once_confirmed_and_the_old_one_is_told(

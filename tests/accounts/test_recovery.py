@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 
-from accounts.codes import ALPHABET
+from accounts.limits import QUOTAS, hash_subject
 from accounts.profile import require_own_password
 from accounts.recovery import mail_password_code, mail_username, reset_password
 from accounts.registration import Registration, register
@@ -22,13 +22,16 @@ from errors import (
     LoginRefused,
     PasswordRefused,
     PasswordWrong,
+    TooManyCodes,
+    TooManyGuesses,
     TooManyTries,
 )
-from models import Credential, VerificationCode
+from models import Attempt, Credential, VerificationCode
 from settings import Settings
 
 NEW_PASSWORD = "another long password"
 LATER = NOW + timedelta(hours=2)
+HOME, STRANGE = "192.0.2.1", "192.0.2.66"
 
 
 def test_a_username_is_mailed_to_its_address_and_to_no_other(
@@ -81,10 +84,8 @@ def test_without_the_code_nothing_tells_whether_a_name_has_an_account_nor_whose_
             reset_password(engine, mailing, KEY, name, "AAAAAAAA", password, address=None, now=LATER)
         is_code = isinstance(caught.value, CodeWrong | CodeExpired)  # a page says the same for both
         outcomes[name] = (is_code, getattr(caught.value, "rule", ""), len(hashed))
-    assert set(outcomes.values()) == {(False, "short", 0) if password == "short" else (True, "", 1)}
-    with engine.connect() as connection:
-        tries = connection.execute(select(VerificationCode.tries)).scalar_one()
-    assert tries == (0 if password == "short" else 2)  # by its username and by its address
+    # A wrong code costs no hash, and none is done that could be told by its time.
+    assert set(outcomes.values()) == {(password != "short", "short" if password == "short" else "", 0)}
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])
@@ -134,18 +135,23 @@ def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
     address: str | None,
 ) -> None:
     user_id = make_driver("ada", "ada@mailbox.org")
-    for _ in range(5):
-        with pytest.raises(LoginRefused):
-            log_in(engine, KEY, hammered, "wrong", address=address and "192.0.2.66", now=LATER)
-    with pytest.raises(TooManyTries):
+    if address is None:
+        for _ in range(5):
+            with pytest.raises(LoginRefused):
+                log_in(engine, KEY, hammered, "wrong", address=None, now=LATER)
+    else:  # as if so many had guessed elsewhere
+        row = {"subject_hash": hash_subject(KEY, "login", hammered), "times": QUOTAS["login"].times}
+        with begin_writing(engine) as connection:
+            connection.execute(insert(Attempt).values(**row, last_at=LATER, window_began_at=LATER))
+    with pytest.raises(TooManyTries if address is None else TooManyGuesses):
         log_in(engine, KEY, hammered, PASSWORD, address=address, now=LATER)
     for _ in range(5):
         with pytest.raises(PasswordWrong):
-            require_own_password(engine, KEY, user_id, "wrong", LATER)
+            require_own_password(engine, KEY, user_id, "wrong", LATER, address=address)
     mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
     code = find_code(read_mails()[-1].text)
     reset_password(engine, mailing, KEY, "ada", code, NEW_PASSWORD, address=address, now=LATER)
-    require_own_password(engine, KEY, user_id, NEW_PASSWORD, LATER)
+    require_own_password(engine, KEY, user_id, NEW_PASSWORD, LATER, address=address)
     if address:  # at which the driver is known from now on: what goes on elsewhere does not count here
         for host in range(5):
             with pytest.raises(LoginRefused):
@@ -153,26 +159,93 @@ def test_the_mailbox_is_a_way_in_whatever_strangers_tried(
     assert log_in(engine, KEY, hammered, NEW_PASSWORD, address=address, now=LATER + timedelta(minutes=1)) == user_id
 
 
-def test_ten_thousand_guesses_get_nowhere(engine: Engine, mailing: Settings, make_driver: MakeDriver) -> None:
+def try_code(
+    engine: Engine,
+    mailing: Settings,
+    code: str = "AAAAAAAA",
+    *,
+    name: str = "ada",
+    browser: str = "",
+    address: str | None = None,
+    now: datetime = LATER,
+) -> type[Exception] | None:
+    try:
+        reset_password(engine, mailing, KEY, name, code, NEW_PASSWORD, browser=browser, address=address, now=now)
+    except (CodeWrong, CodeExpired, TooManyCodes) as error:
+        return CodeWrong if isinstance(error, CodeExpired) else type(error)  # a page says the same for both
+    return None
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+@pytest.mark.parametrize(("address", "most"), [(STRANGE, 10), (None, 100)])
+def test_ten_thousand_guesses_from_one_address_get_nowhere(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str, address: str | None, most: int
+) -> None:
     make_driver("ada")
-    mail_password_code(engine, mailing, KEY, "ada", address=None, now=LATER)
-    outcomes = set()
-    for guess in range(60):
-        try:
-            reset_password(
-                engine,
-                mailing,
-                KEY,
-                "ada",
-                f"AAAAAA{ALPHABET[guess % 8]}{ALPHABET[guess // 8]}",
-                NEW_PASSWORD,
-                address=None,
-                now=LATER,
-            )
-        except (CodeWrong, CodeExpired, TooManyTries) as error:
-            outcomes.add((guess < 5, guess < 30, type(error)))
-    # Five are looked at, and from the thirtieth on none is even counted: ten thousand would end in the same way.
-    assert outcomes == {(True, True, CodeWrong), (False, True, CodeExpired), (False, False, TooManyTries)}
+    mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
+    outcomes = [try_code(engine, mailing, name=name, address=address) for _ in range(most + 5)]
+    assert outcomes == [CodeWrong] * most + [TooManyCodes] * 5
+    assert try_code(engine, mailing, name=name, address=address, now=LATER + timedelta(hours=1)) is CodeWrong
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_ten_thousand_guesses_from_ten_thousand_addresses_get_nowhere(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, name, address=None, now=LATER)
+    outcomes = [try_code(engine, mailing, name=name, address=f"198.51.{n}.1") for n in range(105)]
+    assert outcomes == [CodeWrong] * 100 + [TooManyCodes] * 5
+
+
+def test_the_networks_of_an_ipv6_site_are_one_address(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver
+) -> None:
+    make_driver("ada")
+    outcomes = [try_code(engine, mailing, address=f"2001:db8:1:{n:x}::/64") for n in range(11)]
+    assert outcomes == [CodeWrong] * 10 + [TooManyCodes]
+    assert try_code(engine, mailing, address="2001:db8:2:1::/64") is CodeWrong
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_the_browser_that_asked_has_five_tries_whatever_is_tried_elsewhere(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, name: str
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, name, browser="hers", address=None, now=LATER)
+    for host in range(120):  # a botnet, and who shares her address
+        try_code(engine, mailing, name=name, address=HOME if host % 2 else f"198.51.{host}.1", browser=f"other {host}")
+    assert try_code(engine, mailing, name=name, address=HOME) is TooManyCodes
+    outcomes = [try_code(engine, mailing, name=name, address=HOME, browser="hers") for _ in range(6)]
+    assert outcomes == [CodeWrong] * 5 + [TooManyCodes]
+
+
+def test_who_asks_for_a_code_takes_away_nobody_else_s(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", browser="hers", address=None, now=LATER)
+    code = find_code(read_mails()[-1].text)
+    for minute in range(4):
+        now = LATER + timedelta(minutes=minute)
+        mail_password_code(engine, mailing, KEY, "ada", browser="a stranger's", address=STRANGE, now=now)
+        for _ in range(5):
+            try_code(engine, mailing, address=STRANGE, browser="a stranger's", now=now)
+    now = LATER + timedelta(minutes=5)
+    assert try_code(engine, mailing, code, browser="hers", address=HOME, now=now) is None
+    with engine.connect() as connection:  # with hers, those of the stranger are good for nothing
+        assert connection.execute(select(VerificationCode.user_id)).all() == []
+
+
+def test_a_code_can_be_typed_on_another_device(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", browser="at home", address=None, now=LATER)
+    for _ in range(60):
+        try_code(engine, mailing, address=STRANGE)
+    code = find_code(read_mails()[-1].text)
+    assert try_code(engine, mailing, code, browser="the phone", address=HOME) is None
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody"])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import bcrypt
 import pytest
 from conftest import KEY, NOW, PASSWORD, MakeDriver, ReadMails, find_code
 from sqlalchemy import Engine, func, select
@@ -211,6 +212,38 @@ def test_registrations_from_one_address_are_limited(engine: Engine, mailing: Set
     with pytest.raises(TooManyTries):
         open_account(engine, mailing, forms[10], address="192.0.2.1")
     assert open_account(engine, mailing, forms[10], address="192.0.2.2").user_id is not None
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["a site", "unknown addresses"])
+def test_registrations_from_many_networks_of_a_site_and_from_nobody_knows_where_are_limited(
+    engine: Engine, mailing: Settings, is_known: bool
+) -> None:
+    def register_next(number: int) -> None:
+        address = f"2001:db8:1:{number:x}::/64" if is_known else None
+        open_account(
+            engine, mailing, replace(FORM, username=f"a{number:03}", email=f"a{number}@b.org"), address=address
+        )
+
+    for number in range(100):
+        register_next(number)
+    with pytest.raises(TooManyTries):
+        register_next(100)
+
+
+def test_a_username_that_is_taken_costs_no_hash(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_driver("ada", "ada@mailbox.org")
+    hashed: list[bytes] = []
+    hash_it = bcrypt.hashpw
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *pair: bool(hashed.append(pair[0])) or hash_it(*pair))
+    with pytest.raises(UsernameTaken):
+        open_account(engine, mailing, replace(FORM, username="Ada", email="new@mailbox.org"))
+    assert hashed == []
+    for email in ("ada@mailbox.org", "new@mailbox.org"):  # these are a secret, so both take as long
+        open_account(engine, mailing, replace(FORM, username="free", email=email))
+        assert len(hashed) == 1
+        hashed.clear()
 
 
 @pytest.mark.parametrize("same", ["username", "email"])
