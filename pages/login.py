@@ -11,6 +11,7 @@ from errors import CodeMalformed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
 from ui.account_forms import make_column, show_code_form, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
+from ui.callbacks import view_only
 from ui.reading import get_engine, get_settings
 from ui.saving import saves
 from ui.station_list import show_carried_over
@@ -54,6 +55,7 @@ def show_form() -> None:
         st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
 
 
+@view_only
 def ask_code() -> None:
     st.session_state["login_has_code"] = True
 

@@ -15,6 +15,7 @@ from prices.savings import Vehicle
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
+from ui.callbacks import guarded, view_only
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
@@ -97,6 +98,7 @@ def show_example_offer(own: StationList) -> None:
     )
 
 
+@view_only
 def _keep_vehicle() -> None:
     """Keep what was typed, but for a figure that no vehicle has: what was told before stays."""
     told = dict(st.session_state.get("tried_vehicle", {}))
@@ -107,6 +109,7 @@ def _keep_vehicle() -> None:
     st.session_state["tried_vehicle"] = told
 
 
+@guarded
 def _take_example(own: StationList) -> None:
     fuel_id = get_tried_fuels()[0]
     freshness = get_shown_freshness()
