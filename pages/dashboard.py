@@ -73,7 +73,7 @@ def main() -> None:
     show_load_times(freshness)
     watch_loads(freshness)
     if favourites and not own.is_lasting:
-        show_keep_offer()
+        show_keep_offer(favourites)
     if any(block.rows for block in board.blocks):
         show_worth(board, vehicle, own, as_of)
     show_links(own)

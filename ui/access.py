@@ -42,7 +42,7 @@ def require_admin() -> Driver:
 
 
 def note_leaving(driver: Driver | None) -> None:
-    """Remember how the log-in of this tab has just ended, if it has, and whether that kept anything from being saved."""
+    """Remember how the log-in of this tab has just ended, if it has, and whether anything was not saved."""
     left, is_refused = st.session_state.pop("just_left", None), take_refusal()
     if is_refused and driver is not None:
         st.session_state["left_note"] = "revoked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -12,10 +13,12 @@ from errors import FavouriteError, PlaceUnknown
 from models import FUEL_NAMES, sort_fuels
 from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
+from stations.favourites import Favourite
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
 from ui.callbacks import guarded, view_only
+from ui.formats import escape
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
@@ -82,10 +85,12 @@ def show_tried_vehicle() -> None:
                     show_field_error(word_range(lowest, highest))
 
 
-def show_keep_offer() -> None:
-    """Draw the way from trying to keeping."""
+def show_keep_offer(favourites: Sequence[Favourite]) -> None:
+    """Draw the way from trying to keeping, beside the names of what is kept then."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(_("You are trying this without an account: your stations are in this tab and its address only."))
+        tried = _("You are trying this without an account: your stations are in this tab and its address only.")
+        names = ", ".join(escape(favourite.custom_name) for favourite in favourites)
+        st.markdown(f"{tried}  \n:small[{names}]")
         if st.button(_("Keep these"), key="keep_these", type="primary", icon=":material/bookmark_added:"):
             keep_tried_stations()
             go_to("register", {})

@@ -15,6 +15,7 @@ from settings import ROOT
 from ui.access import PAGES, go_to, is_search, note_leaving, remember_page, show_left_note
 from ui.authentication import draw_cookie, restore_driver
 from ui.callbacks import mark_drawn
+from ui.carry_question import show_carry_question
 from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
@@ -55,6 +56,8 @@ def main() -> None:
     remember_page(page.url_path)
     note_leaving(driver)
     show_left_note(page.url_path)
+    if driver is not None:
+        show_carry_question(driver, page.url_path)
     mark_language(get_language())
     try:
         page.run()
