@@ -12,7 +12,7 @@ from ui.admin_loads import show_loads
 from ui.admin_mails import show_mails
 from ui.admin_outputs import show_outputs
 from ui.admin_people import show_people
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.reading import get_settings
 from ui.texts import N_, _
 

@@ -15,7 +15,7 @@ from prices.nearby import NearbyPrices, PriceRow, list_price_rows
 from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.favourite_changes import open_station, read_favourites
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, show_state

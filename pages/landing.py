@@ -13,7 +13,7 @@ from stations.geography import compute_distance_km
 from stations.places import Place
 from ui.access import PAGES
 from ui.authentication import get_driver
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures, show_load_times, show_state
 from ui.place_search import (

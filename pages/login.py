@@ -11,7 +11,7 @@ from errors import CodeMalformed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
 from ui.account_forms import make_column, show_code_form, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.carry_question import show_coming_over
 from ui.reading import get_engine, get_settings
 from ui.saving import saves

@@ -12,7 +12,7 @@ from errors import AccountError, EmailRefused, NotSaved, PasswordRefused, TooMan
 from ui.access import PAGES, return_to_page
 from ui.account_forms import get_password_hint, make_column, show_code_hint, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
 from ui.texts import _

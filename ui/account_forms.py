@@ -34,7 +34,7 @@ from errors import (
     UsernameTaken,
 )
 from ui.authentication import begin_session, get_secret_key
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.formats import escape, format_number
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves, word_not_saved

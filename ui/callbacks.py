@@ -67,11 +67,6 @@ def guarded(callback: Callable[P, object]) -> Callable[P, None]:
     return call
 
 
-def view_only(callback: Callable[P, None]) -> Callable[P, None]:
-    """Mark a callback that changes only what this tab shows, and so may be called whoever is logged in."""
-    return callback
-
-
 def while_logged_in(write: Callable[[], bytes]) -> Callable[[], bytes]:
     """Return what writes a download of the page's driver, as long as they are logged in here; a guest's as it is.
 

@@ -17,7 +17,8 @@ from stations.favourites import Favourite
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
-from ui.callbacks import guarded, view_only
+from ui.callback_marks import view_only
+from ui.callbacks import guarded
 from ui.formats import escape
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures
 from ui.reading import open_reading

@@ -14,7 +14,7 @@ from prices.savings import ROAD_FACTOR, Detour, Vehicle, compare_detours
 from stations.geography import Point
 from stations.places import find_places, parse_point
 from ui.account_forms import show_field_error, word_range
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.formats import escape, format_distance, format_euros, format_number, format_price
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.place_search import name_place

@@ -19,7 +19,8 @@ from errors import (
 from models import make_town_key
 from stations.favourites import MAX_FAVOURITES, MAX_NAME_LENGTH, Favourite
 from ui.authentication import get_driver
-from ui.callbacks import guarded, view_only
+from ui.callback_marks import view_only
+from ui.callbacks import guarded
 from ui.reading import open_reading, saving
 from ui.saving import word_not_saved
 from ui.station_list import MAX_TRIED, StationList, get_station_list

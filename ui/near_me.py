@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.texts import _
 
 Refusal = Literal["denied", "unavailable", "timeout", "unsupported"]

@@ -10,7 +10,7 @@ from errors import PlaceUnknown
 from models import FUEL_NAMES
 from stations.departments import DEPARTMENTS
 from stations.places import Place, find_places, parse_point
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.formats import escape
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.reading import open_reading

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.texts import get_language
 
 # A link in a table opens a new tab, which knows nothing of this session; a plain click shall stay in this one. And

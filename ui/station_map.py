@@ -17,7 +17,7 @@ from pydeck.bindings.json_tools import default_serialize
 
 from prices.nearby import PriceRow
 from stations.geography import Point
-from ui.callbacks import view_only
+from ui.callback_marks import view_only
 from ui.formats import CACHED, format_difference, format_price
 from ui.price_table import LINE_LENGTH, list_stock_out_lines, name_station
 from ui.texts import N_, _
