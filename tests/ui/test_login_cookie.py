@@ -12,7 +12,7 @@ import jwt
 import pytest
 from starlette.responses import Response
 
-KEY = b"k" * 32
+KEY = b"k" * 64
 SESSION_ID = secrets.token_hex(32)
 OURS = {"content-type": "application/json", "origin": "http://127.0.0.1:8501", "sec-fetch-site": "same-origin"}
 
