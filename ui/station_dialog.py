@@ -50,7 +50,16 @@ def show_asked_station(
             return
         prices = list_station_prices(connection, station.id, figures, as_of=as_of)
     title = escape(name_station(station.address, station.town))
-    st.dialog(title, width="medium", on_dismiss=close_station)(_show_station)(station, prices, freshness, favourites)
+    is_first = True
+
+    def show() -> None:
+        nonlocal is_first
+        if not is_first:  # with the page itself, which has just asked
+            _close_if_gone()
+        is_first = False
+        _show_station(station, prices, freshness, favourites)
+
+    st.dialog(title, width="medium", on_dismiss=close_station)(show)()
 
 
 def _show_unknown() -> None:
@@ -72,7 +81,6 @@ def _show_station(
     """Draw the inside of the dialog, which runs again by itself when something in it is used."""
     if SHOWN_KEY not in st.query_params:  # what was done in it closes it, and changes the page
         st.rerun()
-    _close_if_gone()
     now = datetime.now(UTC)
     st.markdown(describe_place(station))
     if station.left_feed_at is not None:
