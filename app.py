@@ -24,7 +24,7 @@ import streamlit as st
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -110,6 +110,24 @@ async def get_backup(request: Request) -> Response:
     return StreamingResponse(backup.read(), media_type="application/vnd.sqlite3", headers=backup.headers)
 
 
+async def set_login_cookie(request: Request) -> Response:
+    """Give or take the cookie of a log-in, as a page of ours asks."""
+    # Imported here for the reason below.
+    from ui.authentication import get_secret_key
+    from ui.login_cookie import MAX_BODY_BYTES, answer_cookie
+
+    body = b""
+    try:
+        with anyio.fail_after(ANSWER_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Response(status_code=413)
+    except (TimeoutError, ClientDisconnect):
+        return Response(status_code=408)
+    return answer_cookie(get_secret_key(), dict(request.headers), body)
+
+
 def import_libraries() -> None:
     """Import the libraries that pages draw with, before a visitor waits for them, and leave them out of collections.
 
@@ -170,6 +188,7 @@ app = st.App(
         *make_api_routes(SETTINGS, open_reading, METRICS),
         *make_health_routes(SETTINGS, open_reading, METRICS),
         Route(BACKUP_PATH + "{ticket}", get_backup),
+        Route("/session-cookie", set_login_cookie, methods=["POST"]),
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[

@@ -57,6 +57,15 @@ class Driver:
         return self.role == "admin"
 
 
+@dataclass(frozen=True)
+class RenewedSession:
+    """A session under its new id: until when it lasts, and whether the browser keeps it when it is closed."""
+
+    session_id: str
+    expires_at: datetime
+    is_lasting: bool
+
+
 def log_in(
     engine: Engine,
     secret_key: bytes,
@@ -182,18 +191,18 @@ def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:
         connection.execute(update(LoginSession).where(*is_stale).values(seen_at=now))
 
 
-def renew_session(connection: Connection, session_id: str) -> tuple[str, datetime] | None:
-    """Give a session another id, so that copies of its cookie are good for nothing; return it and when it is over.
+def renew_session(connection: Connection, session_id: str) -> RenewedSession | None:
+    """Give a session another id, so that copies of its cookie are good for nothing.
 
     None: there is no such session any more.
     """
     new_id = secrets.token_hex(32)
     own = LoginSession.token_hash == hash_session_id(session_id)
-    expires_at = connection.execute(select(LoginSession.expires_at).where(own)).scalar()
-    if expires_at is None:
+    row = connection.execute(select(LoginSession.created_at, LoginSession.expires_at).where(own)).first()
+    if row is None:
         return None
     connection.execute(update(LoginSession).where(own).values(token_hash=hash_session_id(new_id)))
-    return new_id, expires_at
+    return RenewedSession(new_id, row.expires_at, is_lasting=row.expires_at - row.created_at > PASSING)
 
 
 def close_session(connection: Connection, session_id: str) -> None:

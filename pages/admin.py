@@ -12,6 +12,7 @@ from ui.admin_loads import show_loads
 from ui.admin_mails import show_mails
 from ui.admin_outputs import show_outputs
 from ui.admin_people import show_people
+from ui.callback_marks import view_only
 from ui.reading import get_settings
 from ui.texts import N_, _
 
@@ -52,6 +53,7 @@ def main() -> None:
     SECTIONS[section][1]()
 
 
+@view_only
 def _open_section() -> None:
     # By its name and not its label, which the widget itself would write there: that one is in the visitor's language.
     st.query_params["section"] = st.session_state["admin_section"]

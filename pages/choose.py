@@ -15,6 +15,7 @@ from prices.nearby import NearbyPrices, PriceRow, list_price_rows
 from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place
+from ui.callback_marks import view_only
 from ui.favourite_changes import open_station, read_favourites
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
@@ -98,7 +99,10 @@ def main() -> None:
     with chart:
         points = make_points(own.values(), lambda row: make_label(row, names[row.station_id]))
         show_choosing_map(
-            make_points_link(search, freshness.edition, get_language()), points, keep_view(asked, found), open_station
+            make_points_link(search, freshness.edition, get_language()),
+            points,
+            keep_view(asked, found),
+            on_click=open_station,
         )
     with table:
         if not found.rows:
@@ -109,7 +113,7 @@ def main() -> None:
             show_price_table(shown, FUEL_NAMES[search.fuel_id], as_of, names)
         if len(found.rows) > len(shown):
             st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
-    open_station_links(open_station)
+    open_station_links(on_open=open_station)
     show_asked_station(freshness, facts.figures, favourites)
 
 
@@ -219,6 +223,7 @@ def find_first_view(asked: Asked, rows: Sequence[PriceRow]) -> View:
     return find_view(*middle, max(2.0, reach_km))
 
 
+@view_only
 def show_more_rows() -> None:
     st.session_state["choose_rows"] = st.session_state.get("choose_rows", ROWS_AT_FIRST) + ROWS_MORE
 

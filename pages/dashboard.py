@@ -17,6 +17,7 @@ from prices.savings import Vehicle
 from stations.favourites import Favourite
 from ui.access import PAGES
 from ui.authentication import get_driver
+from ui.callbacks import while_logged_in
 from ui.demo import choose_fuels, get_tried_vehicle, show_example_offer, show_keep_offer, show_tried_vehicle
 from ui.detours import show_detours
 from ui.formats import escape
@@ -72,7 +73,7 @@ def main() -> None:
     show_load_times(freshness)
     watch_loads(freshness)
     if favourites and not own.is_lasting:
-        show_keep_offer()
+        show_keep_offer(favourites)
     if any(block.rows for block in board.blocks):
         show_worth(board, vehicle, own, as_of)
     show_links(own)
@@ -140,7 +141,7 @@ def show_worth(board: Dashboard, vehicle: Vehicle, own: StationList, as_of: date
             show_tried_vehicle()
         st.download_button(
             _("Download as CSV"),
-            prepare_csv(board),
+            while_logged_in(prepare_csv(board)),
             file_name="carburoam.csv",
             mime="text/csv",
             icon=":material/download:",

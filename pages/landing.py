@@ -13,6 +13,7 @@ from stations.geography import compute_distance_km
 from stations.places import Place
 from ui.access import PAGES
 from ui.authentication import get_driver
+from ui.callback_marks import view_only
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures, show_load_times, show_state
 from ui.place_search import (
@@ -102,6 +103,7 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
         follow_station_links(show_price_map(nearby.rows, place.latitude, place.longitude, reach_km))
 
 
+@view_only
 def show_more_rows() -> None:
     st.session_state["rows_shown"] = st.session_state.get("rows_shown", ROWS_AT_FIRST) + ROWS_MORE
 
@@ -131,6 +133,7 @@ def show_nothing_found(radius_km: int, place: Place) -> None:
         )
 
 
+@view_only
 def widen() -> None:
     st.session_state["radius"] = RADII_KM[-1]
 

@@ -11,9 +11,10 @@ from errors import CodeMalformed, LoginRefused, TooManyTries
 from ui.access import PAGES, return_to_page
 from ui.account_forms import make_column, show_code_form, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key, hold_back
+from ui.callback_marks import view_only
+from ui.carry_question import show_coming_over
 from ui.reading import get_engine, get_settings
 from ui.saving import saves
-from ui.station_list import show_carried_over
 from ui.texts import _
 from ui.visitor import get_address
 
@@ -22,7 +23,7 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Log in"), anchor=False)
-    show_carried_over()
+    show_coming_over()
     with make_column():
         if "pending_account" in st.session_state:
             show_code_form()
@@ -54,6 +55,7 @@ def show_form() -> None:
         st.page_link(PAGES / "register.py", label=_("Open an account"), icon=":material/person_add:")
 
 
+@view_only
 def ask_code() -> None:
     st.session_state["login_has_code"] = True
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import streamlit as st
 
 from accounts.retention import HELD
-from ui.authentication import COOKIE
 from ui.formats import escape
+from ui.login_cookie import COOKIE
 from ui.reading import get_settings
 from ui.tables import show_table
 from ui.texts import N_, _

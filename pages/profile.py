@@ -19,12 +19,11 @@ from accounts.profile import (
     find_new_email,
     get_profile,
 )
-from accounts.sessions import find_driver
-from errors import DriverUnknown
 from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import make_column, show_field
-from ui.authentication import forget_session, get_secret_key, get_session_id
+from ui.authentication import forget_session, get_secret_key
+from ui.callbacks import guarded, while_logged_in
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
 from ui.profile_access import show_access
@@ -124,15 +123,12 @@ def save_vehicle() -> None:
 
 
 def prepare_export() -> Callable[[], bytes]:
-    """Return a function that writes the file when it is asked for, for whoever is logged in here by then."""
-    engine, session_id = get_engine(), get_session_id()
+    """Return a function that writes the file when it is asked for."""
+    engine = get_engine()
 
     def write() -> bytes:
         with engine.connect() as connection:
-            current = find_driver(connection, session_id, datetime.now(UTC))
-            if current is None:
-                raise DriverUnknown
-            return json.dumps(export_account(connection, current.id), ensure_ascii=False, indent=2).encode()
+            return json.dumps(export_account(connection, driver.id), ensure_ascii=False, indent=2).encode()
 
     return write
 
@@ -140,7 +136,7 @@ def prepare_export() -> Callable[[], bytes]:
 def show_leaving() -> None:
     st.download_button(
         _("Download everything held about you"),
-        prepare_export(),
+        while_logged_in(prepare_export()),
         file_name="carburoam.json",
         mime="application/json",
         icon=":material/download:",
@@ -165,6 +161,7 @@ def show_leaving() -> None:
         st.form_submit_button(_("Delete my account"), icon=":material/delete_forever:", on_click=erase)
 
 
+@guarded
 def erase() -> None:
     def delete() -> None:
         erase_account(

@@ -12,6 +12,7 @@ from errors import AccountError, EmailRefused, NotSaved, PasswordRefused, TooMan
 from ui.access import PAGES, return_to_page
 from ui.account_forms import get_password_hint, make_column, show_code_hint, show_field, word_wait
 from ui.authentication import begin_session, get_driver, get_secret_key
+from ui.callback_marks import view_only
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
 from ui.texts import _
@@ -105,11 +106,13 @@ def request_code() -> None:
     st.session_state["recover_name"] = name or "-"
 
 
+@view_only
 def ask_name_and_code() -> None:
     st.session_state["field_errors"] = {}
     st.session_state["recover_has_code"] = True
 
 
+@view_only
 def start_again() -> None:
     st.session_state["field_errors"] = {}
     for key in ("recover_name", "recover_has_code"):

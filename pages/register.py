@@ -12,10 +12,10 @@ from models import FUEL_NAMES
 from ui.access import PAGES, return_to_page
 from ui.account_forms import get_password_hint, make_column, show_code_form, show_field, wait_for_code, word_error
 from ui.authentication import begin_session, get_driver, get_secret_key
+from ui.carry_question import show_coming_over
 from ui.demo import get_tried_fuels
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves
-from ui.station_list import show_carried_over
 from ui.texts import _, get_language
 from ui.visitor import get_address
 
@@ -24,7 +24,7 @@ def main() -> None:
     if get_driver() is not None:
         return_to_page()
     st.title(_("Open an account"), anchor=False)
-    show_carried_over()
+    show_coming_over()
     with make_column():
         if "pending_account" in st.session_state:
             show_code_form()

@@ -10,6 +10,7 @@ import streamlit as st
 from accounts.sessions import Driver
 from settings import ROOT
 from ui.authentication import get_driver
+from ui.callbacks import take_refusal
 from ui.place_search import SEARCH
 from ui.station_list import ADDRESS_KEY
 from ui.texts import _
@@ -40,16 +41,32 @@ def require_admin() -> Driver:
     st.stop()
 
 
-def show_left_note() -> None:
+def note_leaving(driver: Driver | None) -> None:
+    """Remember how the log-in of this tab has just ended, if it has, and whether anything was not saved."""
+    left, is_refused = st.session_state.pop("just_left", None), take_refusal()
+    if is_refused and driver is not None:
+        st.session_state["left_note"] = "revoked"
+    elif left is not None:
+        st.session_state["left_note"] = "refused" if left == "ended" and is_refused else left
+
+
+def show_left_note(page: str) -> None:
     """Say why who was logged in a moment ago no longer is; nothing to who has just pressed "Log out"."""
     # Until another page is shown, and not only once: a load that ends runs the page again.
-    match st.session_state.get("left_note"):
+    match note := st.session_state.get("left_note"):
         case "deleted":
             text = _("Your account is deleted, and all that was kept with it. Safe travels!")
             st.success(text, icon=":material/check_circle:")
-        case "ended":
+        case "ended" | "refused":
             text = _("You are logged out: your log-in is over, or was ended elsewhere.")
+            if note == "refused":
+                text += " " + _("What you just did was not saved.")
             st.warning(text, icon=":material/logout:")
+            if page not in PRIVATE_PAGES + ACCOUNT_PAGES:  # those ask for it themselves
+                st.page_link(PAGES / "login.py", label=_("Log in again"), icon=":material/login:")
+        case "revoked":
+            text = _("You are no longer an admin here, so what you just did was not saved.")
+            st.warning(text, icon=":material/remove_moderator:")
 
 
 def remember_page(path: str) -> None:
@@ -86,5 +103,6 @@ def is_search(query: Mapping[str, object]) -> bool:
     return any(name in query for name in SEARCH)
 
 
+PRIVATE_PAGES = ("profile",)
 ACCOUNT_PAGES = ("login", "register", "recover")
 RETURN_PAGES = ("dashboard", "choose", "station", "about", "profile", "privacy")

@@ -37,6 +37,7 @@ from errors import (
     UsernameTaken,
 )
 from ui.authentication import begin_session, get_secret_key
+from ui.callback_marks import view_only
 from ui.formats import escape, format_number
 from ui.reading import get_engine, get_mailer, get_settings
 from ui.saving import saves, word_not_saved
@@ -185,6 +186,7 @@ def wait_for_code(user_id: int, email: str) -> None:
     st.session_state["pending_email"] = email
 
 
+@view_only
 def start_again() -> None:
     """Wait for no code any more."""
     for key in ("pending_account", "pending_email"):

@@ -25,6 +25,7 @@ from errors import (
 )
 from ui.account_forms import word_error
 from ui.authentication import get_session_id
+from ui.callbacks import guarded
 from ui.formats import escape, format_instant
 from ui.reading import begin_change, get_mailer, open_reading
 from ui.tables import show_table
@@ -64,7 +65,7 @@ def show_confirmed(
     count = st.session_state.get("admin_action_count", 0)
     with st.popover(label, icon=icon, disabled=disabled, key=f"{key}_ask_{count}_{crc32(question.encode())}"):
         st.markdown(question)
-        st.button(confirm, key=key, type="primary", disabled=disabled, on_click=act, args=(change, done))  # type: ignore[arg-type]  # its answer is for others who call it
+        st.button(confirm, key=key, type="primary", disabled=disabled, on_click=guarded(act), args=(change, done))
 
 
 def act(change: Change, done: str) -> bool:

@@ -15,8 +15,9 @@ from db import is_shared
 from errors import AccountError, NotSaved, PasswordWrong
 from ui.account_forms import show_field
 from ui.admin_actions import act
-from ui.authentication import get_secret_key, get_session_id, restore_driver
+from ui.authentication import get_driver, get_secret_key, get_session_id
 from ui.backup_download import get_tickets, make_address
+from ui.callbacks import guarded, leave_if_gone
 from ui.formats import format_count, format_number
 from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.tables import show_table
@@ -64,6 +65,7 @@ def _show_backup() -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _offer_backup(ticket: str) -> None:
     """Draw the link until it is spent, which no rerun tells of, or its minute is over."""
+    leave_if_gone()
     if get_tickets().is_good(ticket):
         st.markdown(_("The backup can be downloaded once, within a minute."))
         st.link_button(_("Download the backup"), make_address(ticket), icon=":material/download:", type="primary")
@@ -73,8 +75,9 @@ def _offer_backup(ticket: str) -> None:
     st.rerun(scope="app")
 
 
+@guarded
 def _make_ticket() -> None:
-    driver = restore_driver()
+    driver = get_driver()
     if driver is None or not driver.is_admin:
         return
     try:

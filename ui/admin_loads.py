@@ -18,6 +18,7 @@ from scheduler import Running, find_running, remove_stale_pid, start_load, stop_
 from statefiles import forget_lastjob, read_lastjob
 from ui.admin_actions import forget_done, show_confirmed
 from ui.admin_refusal import show_refusal
+from ui.callbacks import is_still_here
 from ui.formats import format_count, format_instant, format_number
 from ui.load_chart import show_load_chart
 from ui.reading import get_engine, get_settings, get_starter, open_reading
@@ -216,9 +217,12 @@ def _watch(shown: _State) -> None:
             is_first = False
             return
         try:
-            is_changed = _look() != shown
+            is_here = is_still_here()
+            is_changed = is_here and _look() != shown
         except SQLAlchemyError:
             return  # what is shown stays; the next look may tell more
+        if not is_here:
+            st.rerun(scope="app")
         if is_changed:
             forget_done()  # what was asked for has come: the section shows it
             st.rerun(scope="app")

@@ -2,18 +2,17 @@
 
 The cookie holds, where the library expects a username, an opaque session id that is looked up on every rerun: so a
 log-out, a new password or a deleted account counts at once, whatever cookie is still about. One that does not verify
-is put aside before the library sees it, which would raise. What a visitor typed never reaches the library.
+is put aside before the library sees it, which would raise. What a visitor typed never reaches the library. The library
+writes its cookie by a script, always with a date; ours is written by `ui.login_cookie`.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import jwt
 import streamlit as st
 from streamlit_authenticator import Authenticate
 
@@ -30,16 +29,13 @@ from accounts.sessions import (
 )
 from errors import DriverUnknown, NotSaved
 from statefiles import read_secret_key
+from ui.login_cookie import COOKIE, Claims, draw_writer, read_claims, sign_claims
 from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.station_list import carry_over
-from ui.visitor import get_browser, is_https
-
-COOKIE = "carburoam_login"
+from ui.visitor import get_browser
 
 HOLD_SECONDS = 2.0
 MAX_HELD = 64  # each holds the thread of its tab
-
-_SESSION_ID = re.compile("[0-9a-f]{64}")
 
 
 @st.cache_resource(show_spinner=False)
@@ -113,8 +109,7 @@ def begin_session(user_id: int, *, is_lasting: bool) -> None:
     st.session_state["logged_out"] = False
     if driver is not None and not is_language_in_address():
         st.session_state["lang"] = driver.language
-    lifetime = LASTING if is_lasting else PASSING
-    _write_cookie_later(_sign(session_id, now + lifetime), lifetime)
+    _write_cookie_later(Claims(session_id, now + (LASTING if is_lasting else PASSING), is_lasting))
     carry_over(user_id)
 
 
@@ -144,9 +139,8 @@ def renew_cookie() -> None:
     with begin_change() as connection:
         renewed = renew_session(connection, get_session_id())
     if renewed is not None:
-        session_id, expires_at = renewed
-        st.session_state["session_id"] = session_id
-        _write_cookie_later(_sign(session_id, expires_at), expires_at - datetime.now(UTC))
+        st.session_state["session_id"] = renewed.session_id
+        _write_cookie_later(Claims(renewed.session_id, renewed.expires_at, renewed.is_lasting))
 
 
 def end_session() -> None:
@@ -162,7 +156,7 @@ def forget_session(*, is_deleted: bool = False) -> None:
     st.session_state["driver"] = None
     st.session_state["logged_out"] = True
     st.session_state["just_left"] = "deleted" if is_deleted else "here"
-    _write_cookie_later("", timedelta(seconds=-1))
+    _write_cookie_later(None)
 
 
 def draw_cookie() -> None:
@@ -185,41 +179,22 @@ def _draw_cookie() -> None:
 def _write_cookie() -> None:
     """Write the cookie that is due, on every run until the browser reports it: a run may overtake its component."""
     due = st.session_state.get("cookie_due")
-    if due is None:
-        return
-    value, expires_at = due
-    key = f"set_{expires_at.timestamp()}"  # another component for every writing: each reports once
-    if st.session_state.get(key):
+    if due is not None and draw_writer(*due):
         st.session_state.pop("cookie_due")
-        return
-    manager = _make_authenticate({}).cookie_controller.cookie_model.cookie_manager
-    manager.set(COOKIE, value, key=key, expires_at=expires_at, secure=is_https(), same_site="strict")
 
 
-def _write_cookie_later(value: str, lifetime: timedelta) -> None:
-    # With its zone: the browser takes a time without one for its own.
-    st.session_state["cookie_due"] = (value, datetime.now(UTC) + lifetime)
-
-
-def _sign(session_id: str, expires_at: datetime) -> str:
-    payload = {"username": session_id, "exp_date": expires_at.timestamp()}
-    return jwt.encode(payload, get_secret_key(), algorithm="HS256")
+def _write_cookie_later(claims: Claims | None) -> None:
+    """Let the runs that follow write the cookie; None: let them take it away."""
+    count = st.session_state["cookie_count"] = st.session_state.get("cookie_count", 0) + 1
+    token = "" if claims is None else sign_claims(get_secret_key(), claims)
+    # Another component for every writing: each reports once.
+    st.session_state["cookie_due"] = (token, f"cookie_{count}")
 
 
 def read_cookie(token: str | None) -> str | None:
     """Return the session id in the cookie of a log-in, if the cookie is ours and not over."""
-    if not token:
-        return None
-    try:
-        payload = jwt.decode(token, get_secret_key(), algorithms=["HS256"])
-    except jwt.PyJWTError:
-        return None
-    session_id, expires_at = payload.get("username"), payload.get("exp_date")
-    if not isinstance(session_id, str) or not _SESSION_ID.fullmatch(session_id):
-        return None
-    if not isinstance(expires_at, int | float) or expires_at <= datetime.now(UTC).timestamp():
-        return None
-    return session_id
+    claims = read_claims(get_secret_key(), token)
+    return None if claims is None else claims.session_id
 
 
 def _log_in_by_cookie(session_id: str, driver: Driver) -> None:

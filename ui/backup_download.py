@@ -18,7 +18,8 @@ from accounts.audit import Actor, note_action
 from accounts.sessions import find_driver
 from backup import copy_database
 from db import begin_writing
-from ui.authentication import COOKIE, read_cookie
+from ui.authentication import read_cookie
+from ui.login_cookie import COOKIE
 from ui.reading import get_engine, get_settings, open_reading
 
 GOOD_SECONDS = 60.0

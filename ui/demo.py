@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -12,9 +13,13 @@ from errors import FavouriteError, PlaceUnknown
 from models import FUEL_NAMES, sort_fuels
 from prices.nearby import list_nearby_prices
 from prices.savings import Vehicle
+from stations.favourites import Favourite
 from stations.places import find_places
 from ui.access import go_to
 from ui.account_forms import show_field_error, word_range
+from ui.callback_marks import view_only
+from ui.callbacks import guarded
+from ui.formats import escape
 from ui.freshness import count_ages_from, get_shown_freshness, read_figures
 from ui.reading import open_reading
 from ui.station_list import MAX_TRIED, StationList, keep_tried_stations
@@ -81,10 +86,12 @@ def show_tried_vehicle() -> None:
                     show_field_error(word_range(lowest, highest))
 
 
-def show_keep_offer() -> None:
-    """Draw the way from trying to keeping."""
+def show_keep_offer(favourites: Sequence[Favourite]) -> None:
+    """Draw the way from trying to keeping, beside the names of what is kept then."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(_("You are trying this without an account: your stations are in this tab and its address only."))
+        tried = _("You are trying this without an account: your stations are in this tab and its address only.")
+        names = ", ".join(escape(favourite.custom_name) for favourite in favourites)
+        st.markdown(f"{tried}  \n:small[{names}]")
         if st.button(_("Keep these"), key="keep_these", type="primary", icon=":material/bookmark_added:"):
             keep_tried_stations()
             go_to("register", {})
@@ -97,6 +104,7 @@ def show_example_offer(own: StationList) -> None:
     )
 
 
+@view_only
 def _keep_vehicle() -> None:
     """Keep what was typed, but for a figure that no vehicle has: what was told before stays."""
     told = dict(st.session_state.get("tried_vehicle", {}))
@@ -107,6 +115,7 @@ def _keep_vehicle() -> None:
     st.session_state["tried_vehicle"] = told
 
 
+@guarded
 def _take_example(own: StationList) -> None:
     fuel_id = get_tried_fuels()[0]
     freshness = get_shown_freshness()

@@ -14,6 +14,7 @@ from prices.savings import ROAD_FACTOR, Detour, Vehicle, compare_detours
 from stations.geography import Point
 from stations.places import find_places, parse_point
 from ui.account_forms import show_field_error, word_range
+from ui.callback_marks import view_only
 from ui.formats import escape, format_distance, format_euros, format_number, format_price
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.place_search import name_place
@@ -114,7 +115,7 @@ def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
                 on_change=_forget_point,
             )
         with position:
-            show_near_me(_take_position)
+            show_near_me(on_position=_take_position)
     return chosen or fuel_ids[0], litres or vehicle.fill_up_litres
 
 
@@ -149,11 +150,13 @@ def _find_start() -> tuple[str, Point] | None:
     return escape(name_place(places[0])), Point(places[0].latitude, places[0].longitude)
 
 
+@view_only
 def _forget_point() -> None:
     st.query_params.pop(POINT_KEY, None)
     st.session_state.pop("start_refusal", None)
 
 
+@view_only
 def _take_position(position: Position) -> None:
     _forget_point()
     if position.point is None:

@@ -19,6 +19,8 @@ from errors import (
 from models import make_town_key
 from stations.favourites import MAX_FAVOURITES, MAX_NAME_LENGTH, Favourite
 from ui.authentication import get_driver
+from ui.callback_marks import view_only
+from ui.callbacks import guarded
 from ui.reading import open_reading, saving
 from ui.saving import word_not_saved
 from ui.station_list import MAX_TRIED, StationList, get_station_list
@@ -34,16 +36,19 @@ def read_favourites() -> tuple[StationList, tuple[Favourite, ...]]:
         return stations, stations.read(connection)
 
 
+@view_only
 def open_station(station_id: int) -> None:
     """Let the page open a station in a dialog; it stands in the address, so that the browser's Back closes it."""
     st.query_params[SHOWN_KEY] = str(station_id)
 
 
+@view_only
 def close_station() -> None:
     """Let no station be open in a dialog."""
     st.query_params.pop(SHOWN_KEY, None)
 
 
+@guarded
 def add_station(station_id: int, key: str, where: str) -> None:
     """Keep a station under the name in the field of that key; what is wrong is said in the form at `where`."""
     try:
@@ -55,6 +60,7 @@ def add_station(station_id: int, key: str, where: str) -> None:
     _note(_("The station is in your list."))
 
 
+@guarded
 def rename_station(station_id: int, key: str, where: str) -> None:
     """Call a favourite what stands in the field of that key."""
     try:
@@ -67,6 +73,7 @@ def rename_station(station_id: int, key: str, where: str) -> None:
     del st.session_state[key]
 
 
+@guarded
 def remove_station(station_id: int, where: str) -> None:
     """Keep a station no longer, and offer the way back."""
     try:
@@ -80,6 +87,7 @@ def remove_station(station_id: int, where: str) -> None:
     st.session_state["removed_station"] = (get_owner(), removed.station_id, removed.custom_name, removed.position)
 
 
+@guarded
 def undo_removal() -> None:
     """Keep again what was removed last, at its place of before."""
     removed = st.session_state.pop("removed_station", None)
@@ -96,6 +104,7 @@ def undo_removal() -> None:
     _note(_("The station is in your list."))
 
 
+@guarded
 def move_station(station_id: int, step: int) -> None:
     """Move a favourite by so many places."""
     try:
@@ -113,6 +122,7 @@ def move_station(station_id: int, step: int) -> None:
     _note(None)
 
 
+@guarded
 def sort_stations(favourites: Sequence[Favourite], towns: Mapping[int, str]) -> None:
     """Sort by the towns, those without one last, and by name."""
     ranked = sorted(

@@ -12,6 +12,7 @@ import etl
 from prices.figures import NationalFigure
 from prices.freshness import Freshness, find_as_of, get_freshness
 from settings import AS_OF_FEED
+from ui.callbacks import is_still_here
 from ui.formats import format_instant
 from ui.reading import get_engine, get_national_figures, get_settings, get_starter, open_reading
 from ui.texts import _
@@ -126,7 +127,8 @@ def _watch(freshness: Freshness | None, is_running: bool) -> None:
         try:
             with open_reading() as connection:
                 current = get_freshness(connection)
-            is_changed = (current and current.loaded_at, etl.is_load_running(get_settings(), get_engine())) != shown
+            state = (current and current.loaded_at, etl.is_load_running(get_settings(), get_engine()))
+            is_changed = state != shown or not is_still_here()
         except SQLAlchemyError:
             return  # what is shown stays; the next look may tell more
         if is_changed:

@@ -12,8 +12,10 @@ from streamlit.navigation.page import StreamlitPage
 from accounts.sessions import Driver
 from errors import CarburoamError, DriverUnknown
 from settings import ROOT
-from ui.access import PAGES, go_to, is_search, remember_page, show_left_note
+from ui.access import PAGES, go_to, is_search, note_leaving, remember_page, show_left_note
 from ui.authentication import draw_cookie, restore_driver
+from ui.callbacks import mark_drawn
+from ui.carry_question import show_carry_question
 from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
@@ -40,6 +42,7 @@ def main() -> None:
         st.stop()
     except SQLAlchemyError:
         stop_without_database()
+    mark_drawn()
     choose_language(driver)
     hold_language()
     if driver is None:
@@ -51,10 +54,10 @@ def main() -> None:
         show_driver(driver)
     show_sidebar_foot(freshness)
     remember_page(page.url_path)
-    if (left := st.session_state.pop("just_left", None)) is not None:
-        st.session_state["left_note"] = left
-    if driver is None:
-        show_left_note()
+    note_leaving(driver)
+    show_left_note(page.url_path)
+    if driver is not None:
+        show_carry_question(driver, page.url_path)
     mark_language(get_language())
     try:
         page.run()

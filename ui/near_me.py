@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
+from ui.callback_marks import view_only
 from ui.texts import _
 
 Refusal = Literal["denied", "unavailable", "timeout", "unsupported"]
@@ -67,9 +68,10 @@ _near_me = st.components.v2.component("near_me", html=_HTML, css=_CSS, js=_JS)
 _page_language = st.components.v2.component("page_language", js=_LANGUAGE_JS)
 
 
-def show_near_me(on_position: Callable[[Position], None]) -> None:
+def show_near_me(*, on_position: Callable[[Position], None]) -> None:
     """Draw the button; `on_position` is called, as a callback, with what the browser answers."""
 
+    @view_only
     def answer() -> None:
         on_position(_read_answer(st.session_state["near_me_button"].answer))
 

@@ -10,6 +10,7 @@ from errors import PlaceUnknown
 from models import FUEL_NAMES
 from stations.departments import DEPARTMENTS
 from stations.places import Place, find_places, parse_point
+from ui.callback_marks import view_only
 from ui.formats import escape
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.reading import open_reading
@@ -36,7 +37,7 @@ def show_place_box(label: str, placeholder: str) -> None:
             on_change=forget_place,
         )
     with position:
-        show_near_me(_take_position)
+        show_near_me(on_position=_take_position)
 
 
 def show_fuel_choice(*, is_disabled: bool = False) -> None:
@@ -88,6 +89,7 @@ def restore_place() -> None:
     st.session_state["search"] = {name: st.query_params[name] for name in SEARCH if name in st.query_params}
 
 
+@view_only
 def forget_place() -> None:
     """A new text takes the place of the town chosen for the former one, and of "near me"."""
     for name in ("at", "in"):
@@ -186,6 +188,7 @@ def name_place(place: Place) -> str:
     return f"{place.name} ({department})" if department and department not in place.name else place.name
 
 
+@view_only
 def _take_position(position: Position) -> None:
     forget_place()
     if position.point is None:
@@ -195,6 +198,7 @@ def _take_position(position: Position) -> None:
         st.query_params["at"] = f"{position.point[0]},{position.point[1]}"
 
 
+@view_only
 def _take_town(name: str, department: str) -> None:
     forget_place()
     st.session_state["q"] = name

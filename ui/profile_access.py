@@ -11,6 +11,7 @@ from accounts.sessions import close_sessions
 from errors import NotSaved, PasswordRefused, PasswordWrong
 from ui.account_forms import get_password_hint, show_code_hint, show_field
 from ui.authentication import end_session, forget_session, get_secret_key, get_session_id, renew_cookie
+from ui.callbacks import guarded
 from ui.formats import escape
 from ui.profile_forms import show_submit, try_each
 from ui.reading import begin_change, get_engine, get_settings
@@ -82,6 +83,7 @@ def _save_email(driver_id: int) -> None:
     st.session_state["profile_email_password"] = ""
 
 
+@guarded
 def _confirm_email(driver_id: int) -> None:
     def confirm() -> None:
         confirm_new_email(
@@ -96,6 +98,7 @@ def _confirm_email(driver_id: int) -> None:
     try_each({"email_code": confirm})
 
 
+@guarded
 def _call_off_email(driver_id: int) -> None:
     def call_off() -> None:
         with begin_change() as connection:
@@ -156,11 +159,13 @@ def _show_logging_out(driver_id: int) -> None:
             pass
 
 
+@guarded
 def _log_out() -> None:
     if try_each({"sessions": end_session}):
         st.session_state.pop("profile_note")
 
 
+@guarded
 def _log_out_everywhere(driver_id: int) -> None:
     def close() -> None:
         with begin_change() as connection:

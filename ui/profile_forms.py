@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from errors import AccountError, DriverUnknown, LastAdmin, NotSaved
-from ui.authentication import get_driver, restore_driver
+from ui.callbacks import guarded
 from ui.reading import get_mailer, saving
 from ui.saving import keep_typed
 from ui.texts import _
@@ -16,33 +16,25 @@ from ui.texts import _
 def show_submit(label: str, save: Callable[[], None], *fields: str) -> None:
     """Draw the button of a form, and beside it what was said when one of these fields was saved last."""
     with st.container(horizontal=True):
-        st.form_submit_button(label, type="primary", on_click=save)
+        st.form_submit_button(label, type="primary", on_click=guarded(save))
         # Until the next change, and not only once: a load that ends runs the page again.
         if (note := st.session_state.get("profile_note")) and st.session_state.get("profile_noted_at") in fields:
             st.success(note, icon=":material/check_circle:")
 
 
-def _require_session() -> None:
-    """Let the session of this page change something. Raises DriverUnknown: it was ended since."""
-    drawn, current = get_driver(), restore_driver()
-    if drawn is None or current is None or current.id != drawn.id:
-        raise DriverUnknown
-
-
 def try_each(changes: dict[str, Callable[[], None]]) -> bool:
     """Make each change; what is refused is said at its field, and the others are kept.
 
-    A session that was ended elsewhere since this page was drawn changes nothing any more, nor does one whose account
-    goes at this very moment: the run that follows shows it logged out.
+    An account that goes at this very moment changes nothing any more: the run that follows shows it logged out.
     """
     st.session_state.pop("profile_note", None)
     errors: dict[str, AccountError | LastAdmin | NotSaved] = {}
-    for field, change in {"": _require_session, **changes}.items():
+    for field, change in changes.items():
         try:
             with saving():
                 change()
         except NotSaved as error:
-            errors[field or next(iter(changes), "name")] = error
+            errors[field] = error
             keep_typed(
                 *st.session_state["kept_fields"], "profile_email", "profile_email_password", "profile_email_code"
             )

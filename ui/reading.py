@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 
 import streamlit as st
@@ -21,6 +22,8 @@ from scheduler import Starter
 from settings import Settings, read_settings
 
 logger = logging.getLogger("carburoam.pages")
+
+_is_refusing: ContextVar[bool] = ContextVar("is_refusing", default=False)
 
 
 @st.cache_resource(show_spinner=False)
@@ -125,11 +128,23 @@ def saving() -> Iterator[None]:
 
     Raises NotSaved: the database could not do it; what of it was in a transaction is undone.
     """
+    if _is_refusing.get():
+        raise NotSaved
     try:
         yield
     except SQLAlchemyError as error:
         logger.log(logging.ERROR, "change status=failed error=%r", describe_database_error(error))
         raise NotSaved from error
+
+
+@contextmanager
+def refuse_changes() -> Iterator[None]:
+    """Let nothing be changed within the block: `saving` raises NotSaved at once."""
+    token = _is_refusing.set(True)
+    try:
+        yield
+    finally:
+        _is_refusing.reset(token)
 
 
 def open_reading() -> Connection:

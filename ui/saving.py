@@ -9,6 +9,7 @@ from typing import ParamSpec
 import streamlit as st
 
 from errors import NotSaved
+from ui.callbacks import guarded
 from ui.reading import saving
 from ui.texts import _
 
@@ -16,12 +17,13 @@ P = ParamSpec("P")
 
 
 def saves(slot: str, *fields: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Decorate a callback: when what it does can't be saved, `slot` of the session says so to the form.
+    """Decorate a guarded callback: when what it does can't be saved, `slot` of the session says so to the form.
 
     `fields` are the keys of what was typed, to be kept even where the form can't be drawn until the database is back.
     """
 
     def decorate(callback: Callable[P, None]) -> Callable[P, None]:
+        @guarded
         @wraps(callback)
         def call(*args: P.args, **kwargs: P.kwargs) -> None:
             try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 
 from errors import StationUnknown
 from prices.figures import NationalFigure
@@ -14,6 +16,7 @@ from prices.fuels import FuelRow, list_station_prices
 from stations.details import StationDetails, get_station
 from stations.favourites import Favourite
 from ui.access import PAGES
+from ui.callbacks import is_still_here
 from ui.favourite_changes import SHOWN_KEY, close_station
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, show_banners
@@ -47,11 +50,29 @@ def show_asked_station(
             return
         prices = list_station_prices(connection, station.id, figures, as_of=as_of)
     title = escape(name_station(station.address, station.town))
-    st.dialog(title, width="medium", on_dismiss=close_station)(_show_station)(station, prices, freshness, favourites)
+    is_first = True
+
+    def show() -> None:
+        nonlocal is_first
+        if not is_first:  # with the page itself, which has just asked
+            _close_if_gone()
+        is_first = False
+        _show_station(station, prices, freshness, favourites)
+
+    st.dialog(title, width="medium", on_dismiss=close_station)(show)()
 
 
 def _show_unknown() -> None:
+    _close_if_gone()
     st.markdown(_("This station is not in the national feed, or no longer."))
+
+
+def _close_if_gone() -> None:
+    """Leave the dialog once its driver is no longer logged in: the page below it says so."""
+    with suppress(SQLAlchemyError):  # what is shown stays
+        if not is_still_here():
+            close_station()
+            st.rerun()
 
 
 def _show_station(

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from ui.callback_marks import view_only
 from ui.texts import get_language
 
 # A link in a table opens a new tab, which knows nothing of this session; a plain click shall stay in this one. And
@@ -47,9 +48,10 @@ def follow_station_links(clicked: int | None) -> None:
     _station_links(key="station_links", data={"address": address}, height=1)
 
 
-def open_station_links(on_open: Callable[[int], None]) -> None:
+def open_station_links(*, on_open: Callable[[int], None]) -> None:
     """Let the links to stations stay on this page: `on_open` is called, as a callback, with the id of the station."""
 
+    @view_only
     def take() -> None:
         opened = st.session_state["station_openers"].opened
         if isinstance(opened, int | float):

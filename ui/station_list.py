@@ -5,7 +5,7 @@ Pages see one kind of list and never ask whose it is, so that what can be tried 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -33,8 +33,8 @@ from ui.texts import _, ngettext
 
 MAX_TRIED = 10  # stations that a visitor may choose without an account
 MAX_ADDRESS_LENGTH = 2000  # letters of the ids in an address that are read
-CARRY_KEY = "carry"  # in the address: they are to go over to an account
 ADDRESS_KEY = "keep"  # the ids of a visitor's stations in the address of a page
+ASKED_KEY = "asked_to_keep"  # the driver who is asked whether to keep the stations of before the log-in
 
 
 class StationList(Protocol):
@@ -102,11 +102,11 @@ class VisitorStations:
     limit = MAX_TRIED
 
     def read(self, connection: Connection) -> tuple[Favourite, ...]:
-        tried = _get_tried()
+        tried = get_tried()
         known = make_favourites(connection, tried)
         favourites = known[:MAX_TRIED]
         if len(favourites) < len(tried):
-            _set_tried({favourite.station_id: tried[favourite.station_id] for favourite in favourites})
+            set_tried({favourite.station_id: tried[favourite.station_id] for favourite in favourites})
             notes = [_word_unknown(len(tried) - len(known))] if len(known) < len(tried) else []
             notes += [_word_too_many(len(known))] if len(known) > MAX_TRIED else []
             st.session_state["list_note"] = ("warning", " ".join(notes))
@@ -118,57 +118,67 @@ class VisitorStations:
         if station.left_feed_at is not None:
             raise StationUnknown(str(station_id))
         name = read_custom_name(custom_name, offer_name(station.address, station.town))
-        tried = _get_tried()
+        tried = get_tried()
         if station_id in tried:
             raise AlreadyFavourite(str(station_id))
         if len(tried) >= MAX_TRIED:
             raise FavouritesFull(str(MAX_TRIED))
-        _set_tried({**tried, station_id: name})
+        set_tried({**tried, station_id: name})
 
     def rename(self, station_id: int, custom_name: str) -> None:
-        tried = _get_tried()
+        tried = get_tried()
         if station_id not in tried:
             raise FavouriteUnknown(str(station_id))
-        _set_tried({**tried, station_id: read_custom_name(custom_name, "")})
+        set_tried({**tried, station_id: read_custom_name(custom_name, "")})
 
     def remove(self, station_id: int) -> Favourite:
-        tried = _get_tried()
+        tried = get_tried()
         if station_id not in tried:
             raise FavouriteUnknown(str(station_id))
         position = list(tried).index(station_id) + 1
         name = tried.pop(station_id)
-        _set_tried(tried)
+        set_tried(tried)
         return Favourite(station_id, name, position)
 
     def restore(self, favourite: Favourite) -> None:
-        tried = _get_tried()
+        tried = get_tried()
         if favourite.station_id in tried:
             raise AlreadyFavourite(str(favourite.station_id))
         if len(tried) >= MAX_TRIED:
             raise FavouritesFull(str(MAX_TRIED))
         entries = list(tried.items())
         entries.insert(favourite.position - 1, (favourite.station_id, favourite.custom_name))
-        _set_tried(dict(entries))
+        set_tried(dict(entries))
 
     def sort(self, station_ids: Sequence[int]) -> None:
-        tried = _get_tried()
+        tried = get_tried()
         ranked = [*(id_ for id_ in station_ids if id_ in tried), *(id_ for id_ in tried if id_ not in set(station_ids))]
-        _set_tried({id_: tried[id_] for id_ in dict.fromkeys(ranked)})
+        set_tried({id_: tried[id_] for id_ in dict.fromkeys(ranked)})
 
 
 def show_list_note(own: StationList) -> None:
     """Draw what the last change of the list did, or what of an address was left out, until the next change."""
-    note = st.session_state.get("list_note")
-    if note is None and own.is_lasting and (carried := st.session_state.get("carried_over")) is not None:
-        note = _word_carried_over(**carried)  # only now: the account may have another language
-    if note is not None:
-        kind, text = note
-        show, icon = {
-            "error": (st.error, ":material/error:"),
-            "warning": (st.warning, ":material/warning:"),
-            "success": (st.success, ":material/check:"),
-        }[kind]
-        show(text, icon=icon)
+    if (note := st.session_state.get("list_note")) is not None:
+        _show_note(*note)
+    elif own.is_lasting:
+        show_carried_over()
+
+
+def show_carried_over() -> None:
+    """Draw what became of the stations that went over to the account, until another page is shown."""
+    carried = st.session_state.get("carried_over")
+    # Worded only now: the account may have another language.
+    if carried is not None and (note := _word_carried_over(**carried)) is not None:
+        _show_note(*note)
+
+
+def _show_note(kind: str, text: str) -> None:
+    show, icon = {
+        "error": (st.error, ":material/error:"),
+        "warning": (st.warning, ":material/warning:"),
+        "success": (st.success, ":material/check:"),
+    }[kind]
+    show(text, icon=icon)
 
 
 def get_station_list(driver: Driver | None) -> StationList:
@@ -178,44 +188,46 @@ def get_station_list(driver: Driver | None) -> StationList:
 
 def show_tried_in_address() -> None:
     """Let the address of whatever page a visitor is on hold their stations: a reload must not lose them."""
-    if st.query_params.get(CARRY_KEY) and "tried_stations" not in st.session_state:
-        keep_tried_stations()
-    _set_tried(_get_tried())
-    if st.session_state.get("keep_tried") and _get_tried():
-        st.query_params[CARRY_KEY] = "1"
-    else:
-        st.query_params.pop(CARRY_KEY, None)
-
-
-def show_carried_over() -> None:
-    """Say how many stations go over to the account that is opened, or logged in to, next."""
-    if st.session_state.get("keep_tried") and (count := len(_get_tried())):
-        st.info(
-            ngettext(
-                "{count} station will be added to the account.",
-                "{count} stations will be added to the account.",
-                count,
-            ).format(count=count),
-            icon=":material/star:",
-        )
+    set_tried(get_tried())
 
 
 def keep_tried_stations() -> None:
-    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session."""
-    st.session_state["keep_tried"] = True
+    """Let the visitor's stations go over to the account that is opened, or logged in to, next in this session.
+
+    Only for a click of the visitor beside their names: a link may name any. It counts for these very stations.
+    """
+    st.session_state["keep_tried"] = list(get_tried())
+
+
+def is_keeping_said() -> bool:
+    """Say whether the visitor has said so of the stations that are here now."""
+    return st.session_state.get("keep_tried") == list(get_tried())
 
 
 def carry_over(user_id: int) -> None:
-    """Add the stations that a visitor asked to keep to the account that was just opened or logged in to.
+    """Add the stations that a visitor said to keep to the account that was just opened or logged in to.
 
-    The way leads to the dashboard then, wherever they were chosen; what came of it is said there.
+    The way leads to the dashboard then, wherever they were chosen; what came of it is said there. About stations of
+    which nobody said so, as those of a link, the driver is asked (`ui.carry_question`).
     """
-    st.session_state.pop("carried_over", None)
-    if not st.session_state.get("keep_tried"):
+    for key in ("carried_over", ASKED_KEY):
+        st.session_state.pop(key, None)
+    is_said = is_keeping_said()
+    st.session_state.pop("keep_tried", None)
+    if not (tried := get_tried()):
         return
+    if is_said:
+        add_tried(user_id, tried)
+        st.session_state["return_to"] = ("dashboard", {})
+    else:
+        st.session_state[ASKED_KEY] = user_id
+
+
+def add_tried(user_id: int, tried: Mapping[int, str]) -> None:
+    """Add stations of a visitor, with their names, to an account, and remember what came of it, to be said."""
     own = DriverStations(user_id)
     carried = dict.fromkeys(("added", "there", "too_many", "unknown"), 0)
-    for station_id, name in _get_tried().items():
+    for station_id, name in tried.items():
         try:
             own.add(station_id, name)
             carried["added"] += 1
@@ -225,13 +237,11 @@ def carry_over(user_id: int) -> None:
             carried["too_many"] += 1
         except StationUnknown:
             carried["unknown"] += 1
-    st.session_state.pop("keep_tried")
     st.session_state["carried_over"] = carried
-    st.session_state["return_to"] = ("dashboard", {})
-    _set_tried({})
+    set_tried({})
 
 
-def _get_tried() -> dict[int, str]:
+def get_tried() -> dict[int, str]:
     """Return the visitor's ids and names: those of the session, or, when it begins, of the address."""
     tried = st.session_state.get("tried_stations")
     if tried is None:
@@ -239,7 +249,8 @@ def _get_tried() -> dict[int, str]:
     return dict(tried)
 
 
-def _set_tried(tried: dict[int, str]) -> None:
+def set_tried(tried: dict[int, str]) -> None:
+    """Let these be the visitor's stations, in the address too."""
     st.session_state["tried_stations"] = tried
     if tried:
         st.query_params[ADDRESS_KEY] = ",".join(map(str, tried))

@@ -17,6 +17,7 @@ from pydeck.bindings.json_tools import default_serialize
 
 from prices.nearby import PriceRow
 from stations.geography import Point
+from ui.callback_marks import view_only
 from ui.formats import CACHED, format_difference, format_price
 from ui.price_table import LINE_LENGTH, list_stock_out_lines, name_station
 from ui.texts import N_, _
@@ -87,7 +88,7 @@ def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, 
 
 
 def show_choosing_map(
-    points_link: str, own_points: Sequence[Mapping[str, Any]], view: View, on_click: Callable[[int], None]
+    points_link: str, own_points: Sequence[Mapping[str, Any]], view: View, *, on_click: Callable[[int], None]
 ) -> None:
     """Draw the points that an address answers with, and the own stations ringed on top of them.
 
@@ -97,6 +98,7 @@ def show_choosing_map(
     """
     count = st.session_state.get("map_clicks", 0)
 
+    @view_only
     def take_click() -> None:
         if (station_id := _find_clicked(st.session_state["choosing_map"])) is not None:
             st.session_state["map_clicks"] = count + 1

@@ -40,8 +40,3 @@ def get_browser_secret(settings: Settings) -> str:
 def get_browser() -> str:
     """Return what the browser calls itself, short enough to be kept and shown."""
     return " ".join((st.context.headers.get("User-Agent") or "").split())[:120]
-
-
-def is_https() -> bool:
-    """Say whether the visitor's address bar says https, whatever proxy stands between."""
-    return (st.context.url or "").startswith("https://")

@@ -166,7 +166,8 @@ def test_a_renewed_session_goes_on_to_its_end_under_another_id_only(
         renewed = renew_session(connection, session_id)
         assert renew_session(connection, session_id) is None
     assert renewed is not None
-    new_id, expires_at = renewed
+    new_id, expires_at = renewed.session_id, renewed.expires_at
+    assert renewed.is_lasting == is_lasting
     assert expires_at == NOW + (LASTING if is_lasting else PASSING)
     assert not is_logged_in(engine, session_id)
     assert is_logged_in(engine, new_id, expires_at - timedelta(seconds=1))

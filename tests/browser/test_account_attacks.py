@@ -32,7 +32,8 @@ from browser.visit import Look, Open, Visit, get_main
 ENGLISH = Look(language="en")
 NEEDS_ACCOUNT = "This page needs an account"
 FIRST_TITLE = "What does fuel cost near you?"
-ENDED = {"logout", "You are logged out: your log-in is over, or was ended elsewhere."}  # said to a page that was open
+# Said to a page that was open.
+ENDED = {"logout", "You are logged out: your log-in is over, or was ended elsewhere. What you just did was not saved."}
 FAREWELL = "Your account is deleted, and all that was kept with it. Safe travels!"
 ICONS = {"login", "person_add"}  # words of the font of icons
 
@@ -103,8 +104,11 @@ def test_the_cookie_is_for_this_site_only_and_goes_on_logging_out(app: App, visi
     seen, cookie = log_in_fresh(app, visit, "strict")
     assert cookie["sameSite"] == "Strict"
     assert cookie["path"] == "/"
+    assert cookie["httpOnly"]
+    assert cookie["expires"] == -1, "it ends with the browser, as nobody asked to stay logged in"
+    assert COOKIE not in seen.page.evaluate("document.cookie")
     claims = jwt.decode(cookie["value"], options={"verify_signature": False})
-    assert set(claims) == {"username", "exp_date"}
+    assert set(claims) == {"username", "exp_date", "is_lasting"}
     assert claims["username"] != "strict"
     log_out(seen.page, "en")
     expect_title(seen.page, FIRST_TITLE, "en")

@@ -417,10 +417,15 @@ def test_a_reload_anywhere_keeps_what_is_tried(app: Country, page: str) -> None:
     again = visit(page, **at.query_params)
     assert again.query_params["keep"] == "1,2"
     if page == "register":
+        assert [box.value for box in at.main.info] == ["2 stations will be added to the account."]
         for one in (again, visit("login", **at.query_params)):
-            assert [box.value for box in one.main.info] == ["2 stations will be added to the account."]
+            assert [box.value for box in one.main.info] == [
+                "Once you are logged in, you are asked whether to keep the 2 stations of this tab."
+            ]
         register_by_form(again)
-        assert sorted(station_id for _, station_id, _ in list_kept(app)) == [1, 2]
+        assert list_kept(app) == []
+        press(again, "carry_yes")
+        assert [station_id for _, station_id, _ in list_kept(app)] == [1, 2]
 
 
 def register_by_form(at: AppTest) -> None:
@@ -452,50 +457,115 @@ def test_keeping_carries_stations_and_fuels_into_the_account(app: Country) -> No
 
 
 @pytest.mark.parametrize(
-    ("kept", "carried", "kind", "note", "stays"),
+    ("kept", "linked", "named", "kind", "note"),
     [
-        ([2], "1", "success", "1 station was added to your list.", [2, 1]),
-        ([2], "2,1", "success", "1 station was added to your list. 1 station was in your list already.", [2, 1]),
-        ([2, 1], "1,2", "success", "2 stations were in your list already.", [2, 1]),
-        (
-            [2],
-            "1,5,999,77",
-            "warning",
-            "2 stations were added to your list. 2 stations are not in the national feed and were left out.",
-            [2, 1, 5],
-        ),
+        ([2], "1", [1], "success", "1 station was added to your list."),
+        ([2], "2,1", [1], "success", "1 station was added to your list."),
+        ([2], "1,5,999,77", [1, 5], "success", "2 stations were added to your list."),
         (
             49,
             "1,5,4,3,2",
+            [1, 5, 4, 3],
             "warning",
-            "1 station was added to your list. 1 station was in your list already. "
-            "3 stations were left out: your list is full, with 50 stations.",
-            None,
+            "1 station was added to your list. 3 stations were left out: your list is full, with 50 stations.",
         ),
-        (50, "1", "warning", "1 station was left out: your list is full, with 50 stations.", None),
+        (50, "1", [1], "warning", "1 station was left out: your list is full, with 50 stations."),
     ],
 )
-def test_logging_in_says_what_became_of_the_stations_that_go_over(
-    app: Country, log_in: LogIn, kept: list[int] | int, carried: str, kind: str, note: str, stays: list[int] | None
+def test_stations_of_a_link_go_over_only_after_a_click_that_names_them(
+    app: Country, log_in: LogIn, kept: list[int] | int, linked: str, named: list[int], kind: str, note: str
 ) -> None:
     ids = [2, *app.stations][:kept] if isinstance(kept, int) else kept
     log_in(*ids)
-    at = log_in_by_form(visit("login", carry="1", keep=carried))
+    before = list_kept(app)
+    at = log_in_by_form(visit("login", carry="1", keep=linked))
     for _ in range(2):  # a rerun of the page that was left overtakes the way to this one
         assert [title.value for title in at.main.title] == ["My stations"]
+        assert find_question(at) == named
+        assert list_kept(app) == before
+        run(at)
+    press(at, "carry_yes")
+    for _ in range(2):
+        assert find_question(at) == []
         boxes = {"success": at.main.success, "warning": at.main.warning}
         assert [box.value for box in boxes.pop(kind)] == [note]
         assert all(not others for others in boxes.values())
         run(at)
-    if stays is not None:
-        assert [station_id for _, station_id, _ in list_kept(app)] == stays
-    assert len(list_kept(app)) <= 50
+    added = len(list_kept(app)) - len(before)
+    assert [station_id for _, station_id, _ in list_kept(app)] == [*ids, *named[:added]]
+    assert len(list_kept(app)) == min(50, len(ids) + len(named))
+
+
+def find_question(at: AppTest) -> list[int]:
+    """Return the stations that the page asks whether to keep."""
+    asked = [read(text.value) for text in at.main.markdown if "in your list: " in text.value]
+    assert len(asked) == ("carry_yes" in {button.key for button in at.main.button})
+    assert all(
+        f"Keep {'these ' if len(found) > 1 else ''}{len(found)} station" in text
+        for text in asked
+        if (found := re.findall(r"Guéret, \d+", text))
+    )
+    return [int(number) for text in asked for number in re.findall(r"Guéret, (\d+) Rue", text)]
+
+
+def test_who_says_no_to_the_stations_of_a_link_is_not_asked_again(app: Country, log_in: LogIn) -> None:
+    log_in(2)
+    at = log_in_by_form(visit("login", keep="1,3"))
+    press(at, "carry_no")
+    for page in ("dashboard", "choose", "about"):
+        at.switch_page(str(ROOT / "pages" / f"{page}.py"))
+        assert find_question(run(at)) == []
+    assert [station_id for _, station_id, _ in list_kept(app)] == [2]
+
+
+def test_nobody_is_asked_about_stations_that_are_in_the_list_or_that_there_are_not(app: Country, log_in: LogIn) -> None:
+    log_in(2, 1)
+    at = log_in_by_form(visit("login", keep="1,2,77"))
+    assert find_question(at) == []
+    assert not list(at.main.success)
+
+
+@pytest.mark.parametrize("page", ["landing", "station", "about", "choose"])
+def test_it_is_asked_and_answered_on_the_page_to_which_the_log_in_leads(app: Country, log_in: LogIn, page: str) -> None:
+    log_in(2)
+    at = visit(page, keep="1", id="4", q="Guéret")
+    at.switch_page(str(ROOT / "pages" / "login.py"))
+    log_in_by_form(run(at))
+    assert [title.value for title in at.main.title] != ["My stations"]
+    assert find_question(at) == [1]
+    press(at, "carry_yes")
+    assert [box.value for box in at.main.success] == ["1 station was added to your list."]
+    assert [station_id for _, station_id, _ in list_kept(app)] == [2, 1]
+
+
+def test_names_in_the_question_are_text(app: Country, log_in: LogIn) -> None:
+    log_in(2)
+    with begin_writing(app.engine) as connection:
+        connection.execute(update(Station).where(Station.id == 1).values(address=HOSTILE, town=""))
+    at = log_in_by_form(visit("login", keep="1"))
+    (asked,) = [read(text.value) for text in at.main.markdown if "in your list: " in text.value]
+    assert SHOWN.removesuffix(" ltr") in asked
+
+
+def test_what_a_click_was_for_holds_for_these_stations_only(app: Country) -> None:
+    at = visit("dashboard", keep="2,1")
+    keep(at)
+    at.switch_page(str(ROOT / "pages" / "station.py"))
+    at.query_params["id"] = "5"
+    run(at)
+    (button,) = [button for button in at.main.button if button.label == "Add to my stations"]
+    run(button.click())
+    at.switch_page(str(ROOT / "pages" / "register.py"))
+    register_by_form(run(at))
+    assert list_kept(app) == []
+    assert find_question(at) == [2, 1, 5]
 
 
 def test_what_became_of_them_is_said_until_another_page_is_shown(app: Country, log_in: LogIn) -> None:
     log_in(2)
-    at = log_in_by_form(visit("login", carry="1", keep="1", lang="FR"))
+    at = log_in_by_form(visit("login", keep="1", lang="FR"))
     at._page_hash = next(hash_ for hash_, page in at._registered_pages.items() if page["url_pathname"] == "")
+    press(run(at), "carry_yes")
     for _ in range(3):
         run(at)
         assert [box.value for box in at.main.success] == ["1 station a été ajoutée à votre liste."]
@@ -509,11 +579,14 @@ def test_the_way_from_keeping_stations_leads_to_them_whatever_was_read_before_lo
     app: Country, log_in: LogIn
 ) -> None:
     log_in(2)
-    at = visit("login", carry="1", keep="1")
+    at = visit("dashboard", keep="1")
+    keep(at)
     for page in ("privacy", "login"):
         at.switch_page(str(ROOT / "pages" / f"{page}.py"))
         run(at)
-    assert [title.value for title in log_in_by_form(at).main.title] == ["My stations"]
+    log_in_by_form(at)
+    assert [title.value for title in at.main.title] == ["My stations"]
+    assert [station_id for _, station_id, _ in list_kept(app)] == [2, 1]
 
 
 def log_in_by_form(at: AppTest) -> AppTest:

@@ -145,7 +145,9 @@ def test_only_stations_that_were_asked_to_be_kept_go_into_the_account(app: Engin
         add_favourite(connection, user_id, 2, "Work", now)
     at = open_list("3,2,14,1")
     assert len(run(at, ("carry over", user_id))) == 4
-    assert run(at, ("rename", 3, "Home"), ("keep",), ("carry over", user_id)) == []
+    assert at.session_state["asked_to_keep"] == user_id
+    assert run(at, ("keep",), ("remove", 1), ("undo",), ("sort", [1, 3]), ("carry over", user_id)) != []  # others
+    assert run(at, ("sort", [3, 2]), ("rename", 3, "Home"), ("keep",), ("carry over", user_id)) == []
     with app.connect() as connection:
         kept = connection.execute(
             select(CustomStation.station_id, CustomStation.custom_name).order_by(CustomStation.position)
