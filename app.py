@@ -39,6 +39,7 @@ from connections import SendAtOnce
 from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders
 from logs import set_up_logging
+from same_origin import CheckOrigin
 from settings import ROOT, read_settings
 
 
@@ -176,6 +177,7 @@ app = st.App(
         Middleware(SendAtOnce),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
+        Middleware(CheckOrigin, public_url=SETTINGS.public_url, proxies=SETTINGS.proxies, metrics=METRICS),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(HidePlatformMetrics, settings=SETTINGS),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         return _read_networks(self.trusted_scrapers)
 
     @property
+    def public_url(self) -> str:
+        """The base URL where one was set; empty otherwise, since nobody knows whose port that of the default is."""
+        return "" if self.base_url == type(self).model_fields["base_url"].default else self.base_url
+
+    @property
     def can_mail(self) -> bool:
         """Whether a mail server is set; without one, mails are written to files and addresses can't be confirmed."""
         return bool(self.smtp_url.get_secret_value())
