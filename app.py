@@ -41,6 +41,7 @@ from headers import SecurityHeaders
 from logs import set_up_logging
 from same_origin import CheckOrigin
 from settings import ROOT, read_settings
+from socket_guard import GuardSocket
 
 
 def _find_package(name: str) -> Path:
@@ -178,6 +179,13 @@ app = st.App(
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CheckOrigin, public_url=SETTINGS.public_url, proxies=SETTINGS.proxies, metrics=METRICS),
+        Middleware(
+            GuardSocket,
+            tabs_per_address=SETTINGS.tabs_per_address,
+            messages_per_10_seconds=SETTINGS.messages_per_10_seconds,
+            proxies=SETTINGS.proxies,
+            metrics=METRICS,
+        ),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(HidePlatformMetrics, settings=SETTINGS),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
