@@ -130,9 +130,13 @@ def import_libraries() -> None:
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
     # Imported here: the runtime that holds cached resources is there only now.
+    from ui.platform_logs import take_over_logs
     from ui.reading import get_engine, get_mailer, get_settings, get_starter
+    from ui.widget_states import read_widget_states_safely
 
     set_up_logging()
+    take_over_logs()
+    read_widget_states_safely()
     await anyio.to_thread.run_sync(import_libraries)
     starter = get_starter()
     mailer = None
