@@ -60,11 +60,9 @@ def find_own_site(scope: Scope, proxies: Sequence[Network]) -> Site | None:
 
 
 class CheckOrigin:
-    """ASGI middleware that refuses websockets to pages of other sites, and hides from Streamlit who else asks.
+    """ASGI middleware that refuses websockets to pages of other sites.
 
-    A program sends no Origin and is let in: it has no cookie of a browser. A request from a foreign page goes on as if
-    from a program, so that no answer of Streamlit allows that page to read it; what answers pages of any site, as the
-    API does, needs no origin for that.
+    A program sends no Origin and is let in: it has no cookie of a browser.
     """
 
     def __init__(self, app: ASGIApp, public_url: str, proxies: Sequence[Network], metrics: Metrics) -> None:
@@ -74,26 +72,19 @@ class CheckOrigin:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or not any(name == b"origin" for name, _ in scope["headers"]):
+        headers = Headers(scope=scope) if scope["type"] == "websocket" else {}
+        if "origin" not in headers:
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if self._is_own(scope, headers.getlist("origin")):
-            # Streamlit compares it with the Host, letter by letter.
-            origin = f"{_find_scheme(scope)}://{headers.get('host', '')}"
-            await self._app(_replace_origin(scope, origin), receive, send)
-        elif scope["type"] == "http":
-            await self._app(_replace_origin(scope, None), receive, send)
-        else:
-            self._metrics.refused.labels("origin").inc()
-            origin = ", ".join(headers.getlist("origin"))[:LOGGED_CHARACTERS]
-            logger.warning("socket status=refused reason=foreign_origin origin=%r", origin)
-            text = "A page of another site may not open this address.\n"
-            await refuse_handshake(PlainTextResponse(text, 403, {"Cache-Control": "no-store"}), scope, receive, send)
-
-    def _is_own(self, scope: Scope, origins: Sequence[str]) -> bool:
-        site = read_origin(origins[0]) if len(origins) == 1 else None
-        return site is not None and site in (self._public, find_own_site(scope, self._proxies))
+        origins = Headers(scope=scope).getlist("origin")
+        own = find_own_site(scope, self._proxies)
+        if own is not None and len(origins) == 1 and read_origin(origins[0]) in (own, self._public):
+            await self._app(_replace_origin(scope), receive, send)
+            return
+        self._metrics.refused.labels("origin").inc()
+        logger.warning("socket status=refused reason=foreign_origin origin=%r", ", ".join(origins)[:LOGGED_CHARACTERS])
+        text = "A page of another site may not open this address.\n"
+        await refuse_handshake(PlainTextResponse(text, 403, {"Cache-Control": "no-store"}), scope, receive, send)
 
 
 def _find_scheme(scope: Scope) -> str:
@@ -101,8 +92,8 @@ def _find_scheme(scope: Scope) -> str:
     return _SCHEMES.get(scheme, scheme)
 
 
-def _replace_origin(scope: Scope, origin: str | None) -> Scope:
+def _replace_origin(scope: Scope) -> Scope:
+    """Return the scope with the Origin that Streamlit, which compares letter by letter, takes for that of the Host."""
     headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
-    if origin is not None:
-        headers.append((b"origin", origin.encode("latin-1")))
-    return {**scope, "headers": headers}
+    host = Headers(scope=scope)["host"]
+    return {**scope, "headers": [*headers, (b"origin", f"{_find_scheme(scope)}://{host}".encode("latin-1"))]}

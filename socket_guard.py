@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from api.metrics import Metrics
 
 # What a page needs. Streamlit knows more, for those who develop an app or for widgets that no page has.
-PASSING_TYPES = frozenset({"rerun_script", "stop_script", "app_heartbeat"})
-MESSAGE_BYTES = 64 * 1024  # the largest of an honest page is 9 KB
+PASSING_TYPES = frozenset({"rerun_script", "stop_script", "app_heartbeat", "backend_operation_request"})
+# Of the operations: to make a file that is offered for download, by the id that only its tab knows.
+PASSING_OPERATIONS = frozenset({"deferred_file"})
+MESSAGE_BYTES = 64 * 1024  # measured in a browser: the largest of a page is below 2 KB
 # What the server itself reads of one message, before it closes the connection without a word from us.
 FRAME_BYTES = 4 * MESSAGE_BYTES
 MESSAGE_SECONDS = 10.0
@@ -46,6 +48,7 @@ THIS_MACHINE = "this machine"
 POLICY_VIOLATION, TOO_BIG, TRY_AGAIN = 1008, 1009, 1013  # codes of RFC 6455 and IANA
 
 _HASH = re.compile(r"[0-9a-f]{0,64}")
+_REQUEST_ID = re.compile(r"[0-9a-zA-Z-]{0,64}")
 
 logger = logging.getLogger("carburoam.socket")
 
@@ -74,8 +77,14 @@ def find_fault(message: Message) -> tuple[Fault | None, BackMsg]:
     kind = parsed.WhichOneof("type")
     if kind not in PASSING_TYPES:
         return Fault("type", detail=f"type={kind}"), parsed
+    operation = parsed.backend_operation_request
+    if kind == "backend_operation_request" and operation.WhichOneof("payload") not in PASSING_OPERATIONS:
+        return Fault("type", detail=f"type={kind} payload={operation.WhichOneof('payload')}"), parsed
+    if not all(map(_REQUEST_ID.fullmatch, (operation.request_id, operation.session_id))):
+        return Fault("hash"), parsed
     request = parsed.rerun_script
-    if not all(map(_HASH.fullmatch, (request.page_script_hash, request.fragment_id, *request.cached_message_hashes))):
+    hashes = (request.page_script_hash, request.fragment_id, operation.deferred_file.file_id)
+    if not all(map(_HASH.fullmatch, (*hashes, *request.cached_message_hashes))):
         return Fault("hash"), parsed
     return None, parsed
 

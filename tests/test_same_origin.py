@@ -23,6 +23,13 @@ from settings import Settings
 
 BASE_URL = "https://carburoam.example/prices"
 
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -87,6 +94,18 @@ def test_a_page_of_this_site_opens_a_socket(server: Server, origin: str, headers
     origin = origin.format(url=server.url, port=urlsplit(server.url).port)
     with open_tab(server.url, origin=origin, headers=headers) as tab:
         assert tab.run(tab.make_rerun())
+
+
+@pytest.mark.parametrize("host", ["a/b", "me@a.org", "a b", "a.org:99999", ""])
+def test_a_host_that_is_none_opens_no_socket_whatever_the_origin(server: Server, host: str) -> None:
+    """Streamlit would not find it in the origin, and ask the Internet."""
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)) as connection:
+        connection.putrequest("GET", "/_stcore/stream", skip_host=True)
+        for name, value in (UPGRADE | {"Host": host, "Origin": "https://carburoam.example"}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status in (400, 403)
+    assert "disallowed Origin" not in read_log(server)
 
 
 def test_a_program_without_an_origin_opens_a_socket(server: Server) -> None:

@@ -13,7 +13,7 @@ import uvicorn
 from loaded_server import read_log, run_loaded_server
 from socket_client import Tab, list_widget_ids, make_address, open_tab
 from starlette.types import Receive, Scope, Send
-from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -23,6 +23,7 @@ from socket_guard import (
     FRAME_BYTES,
     MESSAGE_BYTES,
     MOST_FRAMES,
+    PASSING_OPERATIONS,
     PASSING_TYPES,
     THIS_MACHINE,
     WAITING_SHARE,
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 TABS, MESSAGES = 12, 40
 TYPES = [field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields]
+OPERATIONS = [field.name for field in BackendOperationRequest.DESCRIPTOR.oneofs_by_name["payload"].fields]
 SENTENCES = {
     "en": "That was too much at once. This page goes on in a few seconds.",
     "fr": "C'était trop à la fois. Cette page reprend dans quelques secondes.",
@@ -76,6 +78,34 @@ def expect_closed(server: Server, message: BackMsg | bytes | str, reason: str, c
         assert other.run(other.make_rerun())
 
 
+@pytest.mark.parametrize("payload", sorted(set(OPERATIONS) - PASSING_OPERATIONS))
+def test_an_operation_that_no_page_needs_closes_the_socket(server: Server, payload: str) -> None:
+    message = BackMsg()
+    getattr(message.backend_operation_request, payload).SetInParent()
+    expect_closed(server, message, f"type type=backend_operation_request payload={payload}")
+
+
+def make_file_request(session_id: str, file_id: str) -> BackMsg:
+    message = BackMsg()
+    message.backend_operation_request.request_id = "1"
+    message.backend_operation_request.session_id = session_id
+    message.backend_operation_request.deferred_file.file_id = file_id
+    return message
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_file_that_was_never_offered_costs_one_line_without_an_id(server: Server, is_own: bool) -> None:
+    with open_tab(server.url) as tab:
+        tab.run(tab.make_rerun())
+        before = len(read_log(server))
+        tab.send(make_file_request(tab.session_id if is_own else "0" * 8 + "-not-mine", "f" * 32))
+        answer = tab.receive_until("backend_operation_response")[-1]
+        assert answer.backend_operation_response.error_msg
+        (line,) = list_new_lines(server, before)
+        assert len(line) < 250
+        assert tab.session_id[:8] not in line
+
+
 @pytest.mark.parametrize("kind", sorted(set(TYPES) - PASSING_TYPES))
 def test_a_message_that_no_page_needs_closes_the_socket(server: Server, kind: str) -> None:
     expect_closed(server, make_message(kind), f"type type={kind}")
@@ -96,13 +126,15 @@ def test_what_is_no_message_closes_the_socket(server: Server, message: bytes | s
     expect_closed(server, message, reason)
 
 
-@pytest.mark.parametrize("field", ["page_script_hash", "fragment_id", "cached_message_hashes"])
+@pytest.mark.parametrize("field", ["page_script_hash", "fragment_id", "cached_message_hashes", "file_id"])
 @pytest.mark.parametrize("value", ["x\nERROR forged", "../../x", "f" * 60_000], ids=["newline", "path", "long"])
 def test_a_hash_that_is_none_closes_the_socket_and_never_reaches_the_log(
     server: Server, field: str, value: str
 ) -> None:
     message = BackMsg()
-    if field == "cached_message_hashes":
+    if field == "file_id":
+        message = make_file_request("", value)
+    elif field == "cached_message_hashes":
         message.rerun_script.cached_message_hashes.append(value)
     else:
         setattr(message.rerun_script, field, value)

@@ -32,18 +32,19 @@ def read_widget_states_safely() -> None:
 
 def _set_readable(self: SessionState, widget_states: WidgetStates) -> None:
     known = self._new_widget_state.widget_metadata
-    kept, unread = WidgetStates(), 0
+    kept, faults = WidgetStates(), set[str]()
     for state in widget_states.widgets:
         metadata = known.get(state.id)
         if metadata is not None:
-            if (value := _read(state, metadata)) is None:
-                unread += 1
-            else:
+            value = _read(state, metadata)
+            if isinstance(value, Value):
                 self._new_widget_state.states[state.id] = value
+            else:
+                faults.add(value)
         elif not known and len(kept.widgets) < MOST_UNKNOWN and _ID.fullmatch(state.id):
             kept.widgets.append(state)
-    if unread:
-        logger.warning("socket status=dropped reason=widget_state count=%d", unread)
+    if faults:
+        _note(faults)
     _set_widgets_from_proto(self, kept)
 
 
@@ -52,21 +53,26 @@ def _register_readable(
 ) -> RegisterWidgetResult[Any]:
     state = self._new_widget_state.states.get(metadata.id)
     if isinstance(state, Serialized):
-        if (value := _read(state.value, metadata)) is None:
-            logger.warning("socket status=dropped reason=widget_state count=1")
-            del self._new_widget_state.states[metadata.id]
-        else:
+        value = _read(state.value, metadata)
+        if isinstance(value, Value):
             self._new_widget_state.states[metadata.id] = value
+        else:
+            _note({value})
+            del self._new_widget_state.states[metadata.id]
     return _register_widget(self, metadata, user_key)
 
 
-def _read(state: WidgetState, metadata: WidgetMetadata[Any]) -> Value | None:
-    """Return the value of a state as its widget reads it; None when it can't."""
+def _read(state: WidgetState, metadata: WidgetMetadata[Any]) -> Value | str:
+    """Return the value of a state as its widget reads it, or the fault that keeps it from doing so."""
     kind = state.WhichOneof("value")
     # None: a field that was emptied. Of a widget that has not been drawn since, Streamlit may not know the kind.
     if kind is not None and metadata.value_type is not None and kind != metadata.value_type:
-        return None
+        return f"{kind} for {metadata.value_type}"
     try:
         return Value(metadata.deserializer(unpack_widget_state_value(state)))
-    except Exception:  # noqa: BLE001 - whatever a widget's code says to what it was not made for
-        return None
+    except Exception as error:  # noqa: BLE001 - whatever a widget's code says to what it was not made for
+        return f"{type(error).__name__} in {kind}"
+
+
+def _note(faults: set[str]) -> None:
+    logger.warning("socket status=dropped reason=widget_state faults=%r", ", ".join(sorted(faults)))
