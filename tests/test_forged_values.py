@@ -157,6 +157,17 @@ def test_one_message_of_forged_values_costs_one_line(server: Server) -> None:
         assert len(line) < 300
 
 
+@pytest.mark.parametrize("state", [WidgetState(int_value=5), WidgetState(double_value=5.5), WidgetState()])
+def test_a_field_of_numbers_takes_what_browsers_send(server: Server, cookie: str, state: WidgetState) -> None:
+    with open_tab(server.url, headers={"Cookie": cookie}) as tab:
+        drawn = tab.run(tab.make_rerun("profile"))
+        fields = [one.number_input.id for one in drawn if one.WhichOneof("type") == "number_input"]
+        assert fields
+        before = len(read_log(server))
+        forge(tab, "profile", fields, state)
+        assert read_log(server)[before:] == ""
+
+
 @pytest.mark.parametrize("length", [0, 60_000])
 @pytest.mark.parametrize(
     "field", ["query_string", "page_name", "context.timezone", "context.locale", "context.url", "context.color_scheme"]

@@ -18,6 +18,7 @@ logger = logging.getLogger("carburoam.socket")
 
 # Of a session that knows no widget yet: after a restart of the server the browser sends those it has.
 MOST_UNKNOWN = 200
+_NUMBERS = {"int_value", "double_value"}  # a field of numbers takes the other kind as well
 _ID = re.compile(r"\$\$ID-[0-9a-f]{32}-.{1,200}", re.DOTALL)
 
 _set_widgets_from_proto = SessionState.set_widgets_from_proto
@@ -66,8 +67,9 @@ def _read(state: WidgetState, metadata: WidgetMetadata[Any]) -> Value | str:
     """Return the value of a state as its widget reads it, or the fault that keeps it from doing so."""
     kind = state.WhichOneof("value")
     # None: a field that was emptied. Of a widget that has not been drawn since, Streamlit may not know the kind.
-    if kind is not None and metadata.value_type is not None and kind != metadata.value_type:
-        return f"{kind} for {metadata.value_type}"
+    wanted = metadata.value_type
+    if not (kind is None or wanted is None or kind == wanted or {kind, wanted} == _NUMBERS):
+        return f"{kind} for {wanted}"
     try:
         return Value(metadata.deserializer(unpack_widget_state_value(state)))
     except Exception as error:  # noqa: BLE001 - whatever a widget's code says to what it was not made for
