@@ -39,7 +39,9 @@ from connections import SendAtOnce
 from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders
 from logs import set_up_logging
+from same_origin import CheckOrigin
 from settings import ROOT, read_settings
+from socket_guard import GuardSocket
 
 
 def _find_package(name: str) -> Path:
@@ -146,9 +148,13 @@ def import_libraries() -> None:
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
     # Imported here: the runtime that holds cached resources is there only now.
+    from ui.platform_logs import take_over_logs
     from ui.reading import get_engine, get_mailer, get_settings, get_starter
+    from ui.widget_states import read_widget_states_safely
 
     set_up_logging()
+    take_over_logs()
+    read_widget_states_safely()
     await anyio.to_thread.run_sync(import_libraries)
     starter = get_starter()
     mailer = None
@@ -195,6 +201,14 @@ app = st.App(
         Middleware(SendAtOnce),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
+        Middleware(CheckOrigin, public_url=SETTINGS.public_url, proxies=SETTINGS.proxies, metrics=METRICS),
+        Middleware(
+            GuardSocket,
+            tabs_per_address=SETTINGS.tabs_per_address,
+            messages_per_10_seconds=SETTINGS.messages_per_10_seconds,
+            proxies=SETTINGS.proxies,
+            metrics=METRICS,
+        ),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(HidePlatformMetrics, settings=SETTINGS),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),

@@ -14,6 +14,8 @@ _SECRET = re.compile(
 )
 # No longer than addresses may be: texts of strangers must not keep the search busy.
 _EMAIL = re.compile(r"[^\s@'\"<>(),;:=/\\]{1,64}@(?=[^\s@'\"<>(),;:=/\\]{1,250}\.[^\W\d]{2})")
+# Whoever knows the id of a Streamlit session can go on in its place.
+_SESSION_ID = re.compile(r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     ord("\n"): "\\n",
     ord("\r"): "\\r",
@@ -49,7 +51,8 @@ class LineFormatter(logging.Formatter):
 
 
 def hide_secrets(text: str) -> str:
-    """Return a text without passwords in addresses, values that are named like secrets, and whose mail it is."""
+    """Return a text without passwords in URLs, values named like secrets, ids of sessions, and whose mail it is."""
     text = _USER.sub(f"{_HIDDEN}@", text)
     text = _SECRET.sub(rf"\1{_HIDDEN}", text)
+    text = _SESSION_ID.sub(_HIDDEN, text)
     return _EMAIL.sub(f"{_HIDDEN}@", text)

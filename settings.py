@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     trusted_scrapers: str = ""
     requests_per_minute: int = Field(default=120, ge=0, le=100_000)
+    tabs_per_address: int = Field(default=12, ge=0, le=100_000)
+    messages_per_10_seconds: int = Field(default=40, ge=0, le=100_000)
     as_of: str = ""
 
     @field_validator("state_dir")
@@ -111,6 +113,11 @@ class Settings(BaseSettings):
     def scrapers(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The addresses that may read /metrics, besides this machine."""
         return _read_networks(self.trusted_scrapers)
+
+    @property
+    def public_url(self) -> str:
+        """The base URL where one was set; empty otherwise, since nobody knows whose port that of the default is."""
+        return "" if self.base_url == type(self).model_fields["base_url"].default else self.base_url
 
     @property
     def can_mail(self) -> bool:

@@ -21,6 +21,11 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
     return message
 
 
+def guess_language(locale: str | None) -> str:
+    """Return English to a browser that is set to it, and French to any other."""
+    return "en" if (locale or "").lower().startswith("en") else "fr"
+
+
 @lru_cache(maxsize=len(LANGUAGES))
 def load_catalogue(language: str) -> gettext.NullTranslations:
     """Read and compile a catalogue; done in memory, once a process, so that no compiled file can be stale."""

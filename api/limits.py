@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Literal, get_args
 
+import anyio
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 
@@ -38,6 +39,7 @@ UNKNOWN_SHARE = 10  # so many times what one address may ask
 SHARES: dict[Kind, float] = {"api": 1, "points": 5, "backup": 0.1, "health": 5, "tabs": 5, "files": 50}
 COMPUTING_SECONDS = 0.05  # of CPU for each request that the setting allows: with its default, a tenth of a core
 ADVANCE_SECONDS = 0.25  # taken before it is known how long an answer takes: what the longest does
+GONE_SECONDS = 5.0
 POINTS_PATH = "/stations.json"
 BACKUP_PATH = "/backup/"
 # What speaks JSON is refused in JSON.
@@ -121,7 +123,7 @@ class Limits:
 
     def take_request(self, scope: Scope, kind: Kind) -> int:
         """Count a request; return 0, or the whole seconds after which its address may ask again."""
-        if not self._requests or (kind == "health" and is_from_this_machine(_find_peer(scope), _list_names(scope))):
+        if not self._requests or (kind == "health" and is_from_this_machine(find_peer(scope), _list_names(scope))):
             return 0
         return ceil(self._requests[kind].take(self._find_bucket(scope)))
 
@@ -145,7 +147,7 @@ class Limits:
 
     def _find_bucket(self, scope: Scope) -> str:
         forwarded = Headers(scope=scope).getlist(FORWARDED_FOR)
-        return name_bucket(find_address(_find_peer(scope), forwarded, self._proxies))
+        return name_bucket(find_address(find_peer(scope), forwarded, self._proxies))
 
 
 class LimitRequests:
@@ -166,10 +168,11 @@ class LimitRequests:
             await self._app(scope, receive, send)
             return
         self._metrics.refused.labels(kind).inc()
-        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1013})  # try again later
-            return
-        await refuse(seconds, in_problems=kind in IN_PROBLEMS)(scope, receive, send)
+        refusal = refuse(seconds, in_problems=kind in IN_PROBLEMS)
+        if scope["type"] == "websocket":
+            await refuse_handshake(refusal, scope, receive, send)
+        else:
+            await refusal(scope, receive, send)
 
 
 def refuse(seconds: int, *, in_problems: bool) -> Response:
@@ -183,7 +186,22 @@ def refuse(seconds: int, *, in_problems: bool) -> Response:
     return make_problem(429, detail, headers | readable)
 
 
-def _find_peer(scope: Scope) -> str:
+async def refuse_handshake(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer who opens a websocket with a refusal, where the server can; a browser shows no page what is in it."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1013})  # try again later
+        return
+    await refusal(scope, receive, send)
+    # uvicorn logs an error when this returns before the connection is gone: it then takes the handshake for unfinished.
+    # It says at once that the client has left, and again when that is so.
+    with anyio.move_on_after(GONE_SECONDS):
+        for _ in range(2):
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+
+
+def find_peer(scope: Scope) -> str:
+    """Return the other end of the connection; empty when it isn't known."""
     return str(scope["client"][0]) if scope.get("client") else ""
 
 

@@ -22,6 +22,8 @@ from settings import AS_OF_FEED, ROOT, Settings, read_settings
 STATIONS = 10_002  # as many as the real snapshots have
 RECIPE = FeedRecipe(newest_at=datetime(2025, 1, 15, 8, 0, tzinfo=UTC), stations=STATIONS, first_id=1_000_001)
 OVERNIGHT_SHARE = 0.23  # of the stations report something between the first two real snapshots
+# All visitors of a benchmark come from one address.
+ONE_ADDRESS = {"tabs_per_address": 0, "messages_per_10_seconds": 0}
 REAL_FEEDS = Path(os.environ.get("CARBUROAM_TEST_FEEDS", ROOT.parent / "shared" / "feeds"))
 
 
@@ -52,9 +54,8 @@ def open_state(folder: Path, database: Path | None = None) -> Iterator[Settings]
     """Give settings with a state dir of their own, in it a copy of the database file."""
     with TemporaryDirectory(dir=folder) as name:
         # The feeds are of years ago: without their own clock no price in them is fresh, and there is less to do.
-        settings = read_settings().model_copy(
-            update={"state_dir": Path(name), "database_url": "", "feed_url": "", "as_of": AS_OF_FEED}
-        )
+        ours = {"state_dir": Path(name), "database_url": "", "feed_url": "", "as_of": AS_OF_FEED}
+        settings = read_settings().model_copy(update=ours | ONE_ADDRESS)
         if database is not None:
             shutil.copy(database, Path(name) / "db.sqlite3")
         yield settings

@@ -19,6 +19,7 @@ from bench.run import Line
 from bench.scale import count_writes
 from bench.server import Server, run_server
 from bench.soak import Notes, Plan, hold_session, list_choices
+from bench.state import ONE_ADDRESS
 from bench.visitor import VisitFailed, Visitor, open_visit
 from db import open_engine, prepare_database
 from etl import run_load
@@ -33,7 +34,7 @@ def server(settings: Settings, engine: Engine, make_feed: MakeFeed) -> Iterator[
     """The application with prices and two accounts."""
     assert run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine).is_success
     add_drivers(engine, 2)
-    with run_server(settings) as server:
+    with run_server(settings.model_copy(update=ONE_ADDRESS)) as server:
         yield server
 
 

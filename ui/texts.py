@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import streamlit as st
 
-from translations import LANGUAGES, N_, load_catalogue
+from translations import LANGUAGES, N_, guess_language, load_catalogue
 
 __all__ = ["LANGUAGES", "N_", "_", "find_browser_language", "get_language", "hold_language", "ngettext"]
 
@@ -31,7 +31,7 @@ def get_language() -> str:
 
 def find_browser_language() -> str:
     """Return English to a browser that is set to it, and French to any other."""
-    return "en" if (st.context.locale or "").lower().startswith("en") else "fr"
+    return guess_language(st.context.locale)
 
 
 def _(message: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -85,6 +86,8 @@ def run_app(state_dir: Path, feed_url: str, *, is_loading: bool = False, **setti
         if not is_loading:
             wait_until(lambda: app.query("SELECT 1 FROM feed_state"), LOAD_SECONDS, lambda: log_path.read_text())
         yield app
+        # What a browser says is never taken for forged.
+        assert re.findall(r".* socket status=(?:closed|dropped) .*", log_path.read_text()) == []
     finally:
         scheduler = find_scheduler(state_dir)
         process.send_signal(signal.SIGTERM)

@@ -19,6 +19,7 @@ from websockets.exceptions import WebSocketException
 
 from bench.drivers import add_drivers, make_cookie
 from bench.server import Server, run_server
+from bench.state import ONE_ADDRESS
 from bench.visitor import VisitFailed, Visitor, open_visit
 from etl import run_load
 from settings import Settings
@@ -93,6 +94,7 @@ def test_an_app_that_is_killed_while_drivers_write_loses_nothing_that_a_page_con
     settings: Settings, engine: Engine, make_feed: MakeFeed, record_property: Callable[[str, object], None]
 ) -> None:
     assert run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine).status == "loaded"
+    settings = settings.model_copy(update=ONE_ADDRESS)
     add_drivers(engine, DRIVERS)
     drivers = [Driver(id_, make_cookie(settings, engine, id_)) for id_ in range(1, DRIVERS + 1)]
     random, rounds, each = Random(3), choose(small=1, whole=8), 5
