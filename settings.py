@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     trusted_scrapers: str = ""
     requests_per_minute: int = Field(default=120, ge=0, le=100_000)
+    connections_per_address: int = Field(default=100, ge=0, le=100_000)
     as_of: str = ""
 
     @field_validator("state_dir")

@@ -59,6 +59,7 @@ RULES = {
     ),
     "trusted_scrapers": Rule("", {"10.0.0.7": "10.0.0.7"}, {"10.0.0.0/99": "10.0.0.0/99", "prometheus": "prometheus"}),
     "as_of": Rule("", {"feed": "feed"}, dict.fromkeys(["now", "FEED", "2023-11-22"], "must be feed or left out")),
+    "connections_per_address": Rule(100, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
     "requests_per_minute": Rule(120, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
 }
 GOOD = [(name, text, value) for name, rule in RULES.items() for text, value in rule.good.items()]
