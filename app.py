@@ -31,7 +31,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
-from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
+from api.health import HEALTH_PATHS, make_health_routes
 from api.limits import BACKUP_PATH, POINTS_PATH, LimitRequests, Limits, refuse
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
@@ -40,6 +40,7 @@ from connections import Connections, KnowConnections, SendAtOnce, make_room
 from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders
 from logs import set_up_logging
+from paths import AnswerUsedPaths
 from settings import ROOT, read_settings
 
 
@@ -183,7 +184,7 @@ app = st.App(
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CountSessions, metrics=METRICS),
-        Middleware(HidePlatformMetrics, settings=SETTINGS),
+        Middleware(AnswerUsedPaths),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
     ],
 )
