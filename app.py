@@ -42,6 +42,7 @@ from headers import SecurityHeaders
 from logs import set_up_logging
 from paths import AnswerUsedPaths
 from settings import ROOT, read_settings
+from ui.exports import GuardExports
 
 
 def _find_package(name: str) -> Path:
@@ -185,6 +186,7 @@ app = st.App(
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CountSessions, metrics=METRICS),
         Middleware(AnswerUsedPaths),
+        Middleware(GuardExports),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
     ],
 )

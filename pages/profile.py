@@ -25,6 +25,7 @@ from models import FUEL_NAMES
 from ui.access import PAGES, require_driver
 from ui.account_forms import make_column, show_field
 from ui.authentication import forget_session, get_secret_key, get_session_id
+from ui.exports import show_export
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
 from ui.profile_access import show_access
@@ -137,13 +138,8 @@ def prepare_export() -> Callable[[], bytes]:
 
 
 def show_leaving() -> None:
-    st.download_button(
-        _("Download everything held about you"),
-        prepare_export(),
-        file_name="carburoam.json",
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
+    show_export(
+        _("Download everything held about you"), prepare_export(), file_name="carburoam.json", mime="application/json"
     )
     st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
     with st.form("erase", border=True, clear_on_submit=True):
