@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: run test faults bench check lock
+.PHONY: run test faults bench check audit lock
 
 run: $(VENV)/.runs
 	$(BIN)/streamlit run app.py
@@ -27,6 +27,10 @@ check: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Whether an advisory names a package that is pinned.
+audit: $(VENV)/.tests
+	$(BIN)/python .ci/audit.py
 
 # Pin anew what requirements.txt and requirements-dev.txt ask for.
 lock: $(VENV)/.tests

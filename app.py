@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import json
@@ -30,18 +31,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
-from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
+from api.health import HEALTH_PATHS, make_health_routes
 from api.limits import BACKUP_PATH, POINTS_PATH, LimitRequests, Limits, refuse
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
 from api.routes import ANSWER_SECONDS, make_api_routes
-from connections import SendAtOnce
+from connections import Connections, KnowConnections, SendAtOnce, make_room
 from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders
 from logs import set_up_logging
+from paths import AnswerUsedPaths
 from same_origin import CheckOrigin
 from settings import ROOT, read_settings
 from socket_guard import GuardSocket
+from ui.exports import GuardExports
 
 
 def _find_package(name: str) -> Path:
@@ -166,7 +169,8 @@ async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     except (SQLAlchemyError, OSError) as error:
         # Pages say so and try again on every run: what is out of reach now may come back.
         logger.error("start status=failed error=%r", str(getattr(error, "orig", None) or error))
-    yield None
+    with CONNECTIONS.watch(asyncio.get_running_loop()):
+        yield None
     if mailer is not None:
         mailer.stop()
     starter.stop()
@@ -182,6 +186,9 @@ def open_reading() -> Connection:
 
 METRICS = Metrics(open_reading)
 LIMITS = Limits(SETTINGS.requests_per_minute, SETTINGS.proxies)
+CONNECTIONS = Connections(
+    SETTINGS.connections_per_address, SETTINGS.proxies, make_room(), METRICS.refused.labels("connections").inc
+)
 # Threads of their own: those that pages and files are read with stay free, however many wait here for a database.
 POINT_READERS, BACKUP_READERS = anyio.CapacityLimiter(4), anyio.CapacityLimiter(1)
 
@@ -198,6 +205,7 @@ app = st.App(
         Mount("/assets", StaticFiles(directory=ROOT / "static")),
     ],
     middleware=[
+        Middleware(KnowConnections, connections=CONNECTIONS),
         Middleware(SendAtOnce),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
@@ -210,7 +218,8 @@ app = st.App(
             metrics=METRICS,
         ),
         Middleware(CountSessions, metrics=METRICS),
-        Middleware(HidePlatformMetrics, settings=SETTINGS),
+        Middleware(AnswerUsedPaths),
+        Middleware(GuardExports),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -9,7 +10,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 FORWARDED_FOR = "x-forwarded-for"
-_OF_PROXIES = frozenset({"forwarded", FORWARDED_FOR, "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via"})
+FORWARDED_PROTO = "x-forwarded-proto"
+_OF_PROXIES = frozenset({"forwarded", FORWARDED_FOR, FORWARDED_PROTO, "x-forwarded-host", "x-real-ip", "via"})
+_WITH_PORT = re.compile(r"\[([^\[\]]*)\](?::\d+)?|([\d.]+):\d+")  # [2001:db8::1]:443, 192.0.2.1:443
 
 
 def find_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> Address | None:
@@ -23,7 +26,7 @@ def find_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]
         return None
     if is_in(address, proxies):
         for text in reversed(",".join(forwarded).split(",")):
-            address = read_address(text)
+            address = read_address(_strip_port(text.strip()))
             if address is None or not is_in(address, proxies):
                 return address
         return None
@@ -61,3 +64,9 @@ def read_address(text: str) -> Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _strip_port(text: str) -> str:
+    """Return an address without the port and the brackets that some proxies write it with."""
+    match = _WITH_PORT.fullmatch(text)
+    return text if match is None else match[1] or match[2] or ""

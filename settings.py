@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=120, ge=0, le=100_000)
     tabs_per_address: int = Field(default=12, ge=0, le=100_000)
     messages_per_10_seconds: int = Field(default=40, ge=0, le=100_000)
+    connections_per_address: int = Field(default=100, ge=0, le=100_000)
     as_of: str = ""
 
     @field_validator("state_dir")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -22,14 +21,10 @@ from origins import FORWARDED_FOR, find_address, is_from_this_machine, is_in
 from prices.freshness import get_freshness
 from settings import Settings
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
 READY_SECONDS = 5.0
 READERS = 2  # threads at most that ask a database which doesn't answer
 FRESH = {"Cache-Control": "no-store"}
 HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
-PLATFORM_METRICS = "/_stcore/metrics"  # what Streamlit tells anyone by itself
 
 logger = logging.getLogger("carburoam.health")
 
@@ -71,21 +66,6 @@ def may_watch(request: Request, settings: Settings) -> bool:
 def refuse_watching() -> Response:
     """Answer who may not see figures of the server."""
     return make_problem(403, "This is for this machine and the addresses of CARBUROAM_TRUSTED_SCRAPERS.")
-
-
-class HidePlatformMetrics:
-    """ASGI middleware: Streamlit's own figures are for those who may see ours."""
-
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._settings = settings
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_asked = scope["type"] == "http" and scope["path"].rstrip("/").endswith(PLATFORM_METRICS)
-        if is_asked and not may_watch(Request(scope), self._settings):
-            await refuse_watching()(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
 
 
 def _find_hindrance(open_reading: Callable[[], Connection]) -> str:

@@ -20,6 +20,7 @@ from ui.authentication import get_driver
 from ui.callbacks import while_logged_in
 from ui.demo import choose_fuels, get_tried_vehicle, show_example_offer, show_keep_offer, show_tried_vehicle
 from ui.detours import show_detours
+from ui.exports import show_export
 from ui.formats import escape
 from ui.freshness import (
     count_ages_from,
@@ -139,13 +140,8 @@ def show_worth(board: Dashboard, vehicle: Vehicle, own: StationList, as_of: date
         show_formula(board.blocks, vehicle)
         if not own.is_lasting:
             show_tried_vehicle()
-        st.download_button(
-            _("Download as CSV"),
-            while_logged_in(prepare_csv(board)),
-            file_name="carburoam.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
+        show_export(
+            _("Download as CSV"), while_logged_in(prepare_csv(board)), file_name="carburoam.csv", mime="text/csv"
         )
     show_detours(board.blocks, vehicle, as_of)
 

@@ -24,6 +24,7 @@ from ui.access import PAGES, require_driver
 from ui.account_forms import make_column, show_field
 from ui.authentication import forget_session, get_secret_key
 from ui.callbacks import guarded, while_logged_in
+from ui.exports import show_export
 from ui.formats import escape
 from ui.kept_fields import is_changed, show_kept
 from ui.profile_access import show_access
@@ -134,13 +135,11 @@ def prepare_export() -> Callable[[], bytes]:
 
 
 def show_leaving() -> None:
-    st.download_button(
+    show_export(
         _("Download everything held about you"),
         while_logged_in(prepare_export()),
         file_name="carburoam.json",
         mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
     )
     st.page_link(PAGES / "privacy.py", label=_("What is kept about you, and why"), icon=":material/shield:")
     with st.form("erase", border=True, clear_on_submit=True):

@@ -18,6 +18,7 @@ from web_server import write_certificate
 from settings import ROOT
 
 NAME = "localhost"
+CLIENT_HEADER = "X-Test-Client"  # by which a test asks from any address; only this nginx believes it
 # What Debian's own nginx.conf has around it, as far as it matters, with nothing outside the folder.
 AROUND = """
 {user}
@@ -35,6 +36,8 @@ http {{
     ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
     ssl_prefer_server_ciphers on;
     gzip on;
+    set_real_ip_from 127.0.0.1;
+    real_ip_header {client_header};
     include {folder}/carburoam.conf;
 }}
 """
@@ -101,7 +104,9 @@ def write_configuration(folder: Path, port: int, plain_port: int, servers: Seque
     certificate = write_certificate(folder / "certificate.pem")
     (folder / "carburoam.conf").write_text(render(folder, port, plain_port, certificate, servers), encoding="utf-8")
     user = "user root;" if os.geteuid() == 0 else ""  # the folder is its owner's alone
-    (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user), encoding="utf-8")
+    (folder / "nginx.conf").write_text(
+        AROUND.format(folder=folder, user=user, client_header=CLIENT_HEADER), encoding="utf-8"
+    )
     return certificate
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from browser.app_process import find_free_port, wait_until
-from nginx_server import NAME, Nginx, find_nginx, run_nginx
-from web_server import Answer, WebServer
+from nginx_server import CLIENT_HEADER, NAME, Nginx, find_nginx, run_nginx
+from test_paths import UNUSED_PATHS, USED_PATHS
+from web_server import Answer, WebServer, stay_silent
 
 from headers import SecurityHeaders
+from settings import ROOT
 
 HEADERS = {name.decode(): value.decode() for name, value in SecurityHeaders(lambda *_: None, [])._headers}  # type: ignore[arg-type]
 STATIC = "/static/a.js"
@@ -75,3 +79,98 @@ def require_own(answer: tuple[int, dict[str, list[str]]], status: int) -> None:
     (policy,) = headers.pop("content-security-policy")
     assert policy.startswith("default-src 'none'; ")
     assert headers == {name: [value] for name, value in HEADERS.items() if name in headers}
+
+
+@pytest.mark.parametrize(
+    "path", [*UNUSED_PATHS, "/%5fstcore/metrics", "/static/../app.py", "//etc/passwd", "/a/../.env"]
+)
+def test_what_no_page_needs_does_not_reach_the_application(front: tuple[Nginx, WebServer], path: str) -> None:
+    nginx, app = front
+    expected = 403 if path == "/_stcore/stream" else 404
+    assert ask(nginx, path, Origin="https://elsewhere.example")[0] == expected
+    assert app.requests == []
+
+
+@pytest.mark.parametrize("path", [path for path, _ in USED_PATHS if path != "/metrics"])
+def test_what_pages_and_programs_need_does(front: tuple[Nginx, WebServer], path: str) -> None:
+    nginx, app = front
+    app.lay_out(path, Answer(200, b"theirs"))
+    assert ask(nginx, path)[0] == 200
+    assert [request.path for request in app.requests] == [path]
+
+
+def test_no_body_reaches_the_application(front: tuple[Nginx, WebServer]) -> None:
+    nginx, app = front
+    for headers in ({"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}):
+        connection = http.client.HTTPSConnection(NAME, nginx.port, timeout=20, context=nginx.make_context())
+        connection.putrequest("POST", "/")
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(b"2\r\nab\r\n" if "Transfer-Encoding" in headers else b"")
+        assert connection.getresponse().status == 413
+        connection.close()
+    assert app.requests == []
+
+
+HALVES = (
+    (False, b"", b""),  # not even a handshake
+    (True, b"", b""),
+    (True, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),
+    (True, b"GET /_stcore/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nX: ", b"x"),
+    (True, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n", b""),
+)
+
+
+def test_nginx_waits_for_nothing_that_is_half_sent(front: tuple[Nginx, WebServer]) -> None:
+    nginx, app = front
+
+    def is_let_go(half: tuple[bool, bytes, bytes]) -> bool:
+        is_safe, first, drip = half
+        plain = socket.create_connection(("127.0.0.1", nginx.port), timeout=20)
+        with nginx.make_context().wrap_socket(plain, server_hostname=NAME) if is_safe else plain as connection:
+            connection.sendall(first)
+            connection.settimeout(0.5)
+            for _ in range(80):
+                try:
+                    if not connection.recv(1000):
+                        return True
+                except TimeoutError:
+                    pass
+                except OSError:
+                    return True
+                try:
+                    connection.sendall(drip)
+                except OSError:
+                    return True
+            return False
+
+    with ThreadPoolExecutor(len(HALVES)) as pool:
+        assert list(pool.map(is_let_go, HALVES)) == [True] * len(HALVES)
+    assert app.requests == []
+
+
+@pytest.mark.parametrize(
+    ("clients", "others"),
+    [
+        (["198.51.100.7"], ["198.51.100.8", "2001:db8::1"]),
+        ([f"2001:db8:1:2::{number:x}" for number in range(1, 300)], ["2001:db8:1:3::1", "198.51.100.7"]),
+    ],
+    ids=["IPv4", "a home's IPv6"],
+)
+def test_one_client_has_so_many_requests_under_way(
+    front: tuple[Nginx, WebServer], clients: list[str], others: list[str]
+) -> None:
+    nginx, app = front
+    app.lay_out("/about", stay_silent)
+    match = re.search(r"limit_conn carburoam_clients (\d+);", (ROOT / "deploy" / "nginx.conf").read_text())
+    assert match is not None
+    with ExitStack() as stack:
+        context = nginx.make_context()
+        for number in range(int(match[1])):
+            plain = socket.create_connection(("127.0.0.1", nginx.port), timeout=20)
+            connection = stack.enter_context(context.wrap_socket(plain, server_hostname=NAME))
+            client = clients[number % len(clients)]
+            connection.sendall(f"GET /about HTTP/1.1\r\nHost: {NAME}\r\n{CLIENT_HEADER}: {client}\r\n\r\n".encode())
+        wait_until(lambda: len(app.requests) == int(match[1]), 60)
+        assert ask(nginx, "/", **{CLIENT_HEADER: clients[-1]})[0] == 429
+        assert [ask(nginx, "/", **{CLIENT_HEADER: other})[0] for other in others] == [200] * len(others)

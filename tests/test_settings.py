@@ -61,6 +61,7 @@ RULES = {
     "as_of": Rule("", {"feed": "feed"}, dict.fromkeys(["now", "FEED", "2023-11-22"], "must be feed or left out")),
     "tabs_per_address": Rule(12, {"0": 0, "30": 30}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
     "messages_per_10_seconds": Rule(40, {"0": 0, "99": 99}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
+    "connections_per_address": Rule(100, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
     "requests_per_minute": Rule(120, {"0": 0, "600": 600}, {"-1": "or equal to 0", "100001": "or equal to 100000"}),
 }
 GOOD = [(name, text, value) for name, rule in RULES.items() for text, value in rule.good.items()]

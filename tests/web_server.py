@@ -41,6 +41,7 @@ class WebServer(ThreadingHTTPServer):
     """Answers each path with what was laid out for it, one after the other, the last again and again."""
 
     daemon_threads = True
+    request_queue_size = 500  # that come at once
 
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message
 
-from api.health import HEALTH_PATHS, HidePlatformMetrics, make_health_routes
+from api.health import HEALTH_PATHS, make_health_routes
 from api.limits import LimitRequests, Limits
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
@@ -96,7 +96,6 @@ def make_outside(
         middleware=[
             Middleware(LimitRequests, limits=limits, metrics=metrics),
             Middleware(CountSessions, metrics=metrics),
-            Middleware(HidePlatformMetrics, settings=settings),
             Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
         ],
     )

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.app_process import App
 from browser.catalogue import find_foreign, read_page, translate
+from browser.exports import require_own
 from browser.feeds import WEST
 from browser.mail_server import (
     PASSWORD,
@@ -329,6 +330,7 @@ def test_names_address_password_export_and_leaving(mailing_app: App, visit: Open
     with page.expect_download() as download:
         get_main(page).get_by_role("button", name=translate("Download everything held about you", "fr")).click()
     assert download.value.suggested_filename == "carburoam.json"
+    require_own(page, download.value)
     export = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert {name: export["account"][name] for name in ("username", "email", "name", "language", "role")} == {
         "username": "alan.turing",

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from browser.account_pages import START, TRIED
 from browser.app_process import App
 from browser.catalogue import find_foreign, read_page, translate
+from browser.exports import require_own
 from browser.mail_server import PASSWORD, expect_cookie, expect_title, fill_in, press
 from browser.test_accessibility import find_violations
 from browser.test_looks import expect_sound_layout
@@ -96,3 +97,4 @@ def test_the_page_on_a_desk(app: App, visit: Open, theme: str) -> None:
         lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
         assert download.value.suggested_filename == "carburoam.csv"
         assert lines[1].startswith('E10,1.699,-10.0,-6.0,"Sainte-Feyre, 3 route du Sud",')
+        require_own(page, download.value)

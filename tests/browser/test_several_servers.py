@@ -83,8 +83,6 @@ class AppServer:
                     "CARBUROAM_DATABASE_URL": self.database_url,
                     "CARBUROAM_SECRET_KEY": KEY,
                     "CARBUROAM_TRUSTED_PROXIES": "127.0.0.1",
-                    # uvicorn believes loopback by itself, as it would not a proxy elsewhere: the program has to do it.
-                    "FORWARDED_ALLOW_IPS": "192.0.2.1",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -70,8 +70,8 @@ def find_undoored(tree: ast.Module) -> list[str]:
             value = keyword.value
             if name_door(value) is None and not (isinstance(value, ast.Name) and doors.get(value.id)):
                 wrong.append(f"{call.lineno}: {name}={ast.unparse(value)}")
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        if called == "download_button" and "while_logged_in(" not in ast.unparse(call):
+        called = ast.unparse(call.func).rpartition(".")[2]
+        if called == "show_export" and "while_logged_in(" not in ast.unparse(call):
             wrong.append(f"{call.lineno}: {ast.unparse(call.func)}")
     return wrong
 
@@ -134,7 +134,7 @@ def test_the_judges_of_the_test_above_see_callbacks_at_all() -> None:
         "from ui.reading import get_engine\nst.pills('x', [], on_change=get_engine)",
         "part = st.components.v2.component('x')\ndef take(): ...\npart(on_opened_change=take)",
         "def act(): ...\nst.container().button('x', on_click=act)",
-        "st.download_button('x', make_file())",
+        "show_export('x', make_file())",
         "@st.fragment\ndef part(): ...",
         "@st.fragment(run_every=1)\ndef part(): ...",
         "def part(): ...\nst.dialog('x')(part)()",
@@ -158,7 +158,7 @@ def test_the_judges_of_the_test_above_see_what_goes_through_no_door(source: str)
         "from ui.favourite_changes import add_station\nst.button('x', on_click=add_station)",
         "st.dataframe(x, on_select='rerun')",
         "@st.fragment\ndef part():\n    leave_if_gone()",
-        "st.download_button('x', while_logged_in(make_file()))",
+        "show_export('x', while_logged_in(make_file()))",
     ],
 )
 def test_the_judges_of_the_test_above_pass_what_goes_through_a_door(source: str) -> None:
