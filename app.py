@@ -37,7 +37,7 @@ from api.problems import SpeakInProblems
 from api.routes import ANSWER_SECONDS, make_api_routes
 from connections import SendAtOnce
 from errors import SettingRefused, TooManyRequests
-from headers import SecurityHeaders
+from headers import SecurityHeaders, SettleEncoding
 from logs import set_up_logging
 from settings import ROOT, read_settings
 
@@ -174,6 +174,7 @@ app = st.App(
     ],
     middleware=[
         Middleware(SendAtOnce),
+        Middleware(SettleEncoding),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CountSessions, metrics=METRICS),
