@@ -202,11 +202,11 @@ def list_price_rows(
     *,
     as_of: datetime,
 ) -> dict[int, PriceRow]:
-    """Return those of the stations that are in the feed, by id, each with its price compared with that median."""
+    """Return those of the stations that are in the feed, by id and in that order; prices compare with the median."""
     if not station_ids:
         return {}
     read_instant = make_instant_reader(connection.dialect)
-    query = _select_prices(fuel_id).where(Station.id.in_(station_ids))
+    query = _select_prices(fuel_id).where(Station.id.in_(station_ids)).order_by(None).order_by(Station.id)
     return {
         row.id: _make_row(row, None, median_milli_eur, read_instant)
         for row in connection.execute(query, _list_bounds(figure, as_of))
