@@ -30,6 +30,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from db import OF_MANY_FORMS
 from models import Price, Station, StationBrand, StockOut, UtcDateTime, make_instant_reader
 from prices.figures import NationalFigure, judge_price
 from stations.filters import StationFilters, list_conditions, make_opening_judge
@@ -170,7 +171,7 @@ def list_nearby_prices(
         values |= asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
     if is_national and most is not None and filters.open_at is None:
         query = query.add_columns(func.count().over().label("total")).limit(most)
-    rows: Sequence[Row[Any]] = connection.execute(query, values).all()
+    rows: Sequence[Row[Any]] = connection.execute(query, values, execution_options=OF_MANY_FORMS).all()
     total = rows[0].total if rows and hasattr(rows[0], "total") else None
     if filters.open_at is not None:
         is_open = make_opening_judge(filters.open_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -111,6 +112,7 @@ def _list_spans(
     return spans
 
 
+@lru_cache(maxsize=4096)  # a few hundred differ
 def _parse_day(text: str) -> Day | None:
     if text == "?":
         return None

@@ -125,7 +125,7 @@ def test_a_flood_harms_nobody_else_and_leaves_nothing(
     lines = count_lines(server) - lines_before
     record_property(
         "figures",
-        f"{flood.__name__}: {done.sent} sent, {done.refused} refused, {lines} lines; {before} before, {highest} at most",
+        f"{flood.__name__}: {done.sent} sent, {done.refused} refused, {lines} lines; {before}, then {highest}",
     )
     assert visitor.failures == []
     assert visitor.answered > 0
