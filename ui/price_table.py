@@ -40,7 +40,7 @@ LINE_LENGTH = 20  # of what is said under the mouse: near the rim of a map the r
 OUT_RANKS = ("out", "long_out")
 # A line that ends where a word does, in a text without a longer word or any other space than one between two words.
 _LINE = re.compile(rf"(.{{1,{LINE_LENGTH}}})(?: |$)")
-_NOT_PLAIN = re.compile(rf"[^ ]{{{LINE_LENGTH + 1}}}|  |[\t\n\x0b\x0c\r]|^ | $")
+_NOT_PLAIN = re.compile(rf"[^ ]{{{LINE_LENGTH + 1}}}|  |[^\S ]|^ | $")
 
 
 def show_price_table(
