@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from headers import takes_gzip
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +29,7 @@ class Content:
     @cached_property
     def compressed(self) -> bytes:
         """The JSON in gzip's form."""
-        return gzip.compress(self.plain, 5, mtime=0)
+        return gzip.compress(self.plain, 1, mtime=0)
 
 
 def answer_content(key: str, headers: Mapping[str, str], keep_seconds: int, make: Callable[[], Content]) -> Answer:
@@ -45,7 +47,7 @@ def answer_content(key: str, headers: Mapping[str, str], keep_seconds: int, make
         return Answer(304, kept)
     content = make()
     kept["Content-Type"] = "application/json"
-    if _takes_gzip(headers.get("accept-encoding", "")):
+    if takes_gzip(headers.get("accept-encoding", "")):
         return Answer(200, {**kept, "Content-Encoding": "gzip"}, content.compressed)
     return Answer(200, kept, content.plain)
 
@@ -53,7 +55,3 @@ def answer_content(key: str, headers: Mapping[str, str], keep_seconds: int, make
 def _knows(if_none_match: str, etag: str) -> bool:
     known = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
     return "*" in known or etag.removeprefix("W/") in known
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    return "gzip" in accept_encoding.lower().replace(" ", "").replace("gzip;q=0,", "").split(",")

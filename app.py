@@ -38,7 +38,7 @@ from api.problems import SpeakInProblems
 from api.routes import ANSWER_SECONDS, make_api_routes
 from connections import Connections, KnowConnections, SendAtOnce, make_room
 from errors import SettingRefused, TooManyRequests
-from headers import SecurityHeaders
+from headers import SecurityHeaders, SettleEncoding
 from logs import set_up_logging
 from paths import AnswerUsedPaths
 from same_origin import CheckOrigin
@@ -207,6 +207,7 @@ app = st.App(
     middleware=[
         Middleware(KnowConnections, connections=CONNECTIONS),
         Middleware(SendAtOnce),
+        Middleware(SettleEncoding),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
         Middleware(CheckOrigin, public_url=SETTINGS.public_url, proxies=SETTINGS.proxies, metrics=METRICS),

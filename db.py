@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.util import LRUCache
 
 from errors import DatabaseNewer
 from settings import ROOT
@@ -32,6 +33,10 @@ from settings import ROOT
 BUSY_SECONDS = 30
 # How long pages and the API wait for an answer of PostgreSQL: several hundred times what their longest read takes.
 READ_SECONDS = 8.0
+
+# To be executed with where a query has another form for each thing that was asked. SQLAlchemy keeps what it compiled,
+# some 200 KB of a long one, for 500 forms of each engine: whoever asked for ever others filled 150 MB with them.
+OF_MANY_FORMS: Mapping[str, Any] = {"compiled_cache": LRUCache(64)}
 
 # PostgreSQL's advisory locks are numbers; these are ours. People's changes and those of a load take turns apart.
 Turn = Literal["people", "feed"]

@@ -75,6 +75,37 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class SettleEncoding:
+    """ASGI middleware: a browser that takes gzip, however it says so, says "gzip", and any other says nothing.
+
+    Streamlit looks for the four letters anywhere and compresses, each time anew, whatever isn't compressed yet. Who
+    wrote "gzip;q=0.5" or "gzip;q=0" could make it spend more on an answer that we keep than making it had cost.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            if takes_gzip(
+                b",".join(value for name, value in scope["headers"] if name == b"accept-encoding").decode("latin-1")
+            ):
+                headers.append((b"accept-encoding", b"gzip"))
+            scope = {**scope, "headers": headers}
+        await self._app(scope, receive, send)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Say whether who sends this header takes gzip (RFC 9110, 12.5.3); a weight that can't be read is none."""
+    weights: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        coding, _, weight = part.partition(";")
+        match = re.fullmatch(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", weight)
+        weights[coding.strip()] = float(match[1]) if match is not None else 0.0 if weight.strip() else 1.0
+    return max(weights.get("gzip", weights.get("*", 0.0)), weights.get("x-gzip", 0.0)) > 0
+
+
 def _join_vary(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Name each header that an answer varies with once: Streamlit's compression adds to what a route has named."""
     headers = list(headers)

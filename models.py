@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, false
 from sqlalchemy.engine import Dialect
@@ -43,6 +43,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def make_instant_reader(dialect: Dialect) -> Callable[[Any], datetime | None]:
+    """Return what makes an instant of what this database's driver returns for one, as UtcDateTime does by itself."""
+    read = UtcDateTime().dialect_impl(dialect).result_processor(dialect, None)
+    return cast(Callable[[Any], datetime | None], read)  # never none: there is always the time zone
 
 
 class Base(DeclarativeBase):

@@ -29,6 +29,12 @@ def _measure_stations() -> Table:
     return measure_stations()
 
 
+def _measure_costly() -> Table:
+    from bench.costly import measure_costly
+
+    return measure_costly()
+
+
 def _measure_api() -> Table:
     from bench.api import measure_api
 
@@ -52,6 +58,7 @@ GROUPS: Mapping[str, Callable[[], Table]] = {
     "accounts": _measure_accounts,
     "stations": _measure_stations,
     "stock-outs": measure_stock_outs,
+    "costly": _measure_costly,
 }
 ON_REQUEST = ("api", "soak", "scale")
 

@@ -81,10 +81,10 @@ def measure(runs: int, jobs: Mapping[str, Job]) -> dict[str, float]:
     """Return each job's median; the jobs take turns, so that what else goes on in the machine hits all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for run in range(runs):
-        _say(f"run {run + 1} of {runs}")
+        say(f"run {run + 1} of {runs}")
         for name, job in jobs.items():
             seconds[name].append(job())
-    _say("")
+    say("")
     return {name: median(values) for name, values in seconds.items()}
 
 
@@ -92,10 +92,10 @@ async def measure_async(runs: int, jobs: Mapping[str, AsyncJob]) -> dict[str, fl
     """Return each job's median, as `measure` does."""
     values: dict[str, list[float]] = {name: [] for name in jobs}
     for run in range(runs):
-        _say(f"run {run + 1} of {runs}")
+        say(f"run {run + 1} of {runs}")
         for name, job in jobs.items():
             values[name].append(await job())
-    _say("")
+    say("")
     return {name: median(of_job) for name, of_job in values.items()}
 
 
@@ -135,7 +135,7 @@ def _format(value: float | None, unit: Unit) -> str:
     return "" if value is None else f"{value:.{_DECIMALS[unit]}f} {unit}".rstrip()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Tell a person who waits how far it is."""
     if sys.stderr.isatty():
         print(f"\r{text:30}\r", end="", file=sys.stderr, flush=True)

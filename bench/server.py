@@ -32,7 +32,9 @@ class Server:
     process: psutil.Process
 
     def read_cpu_seconds(self) -> float:
-        """Return the CPU seconds that it has used, the system's work for it included; to a hundredth."""
+        """Return the CPU seconds that it has used, the system's work for it included; to a hundredth but on Linux."""
+        if sys.platform == "linux":
+            return time.clock_gettime(~self.process.pid << 3 | 2)  # as clock_getcpuclockid(3) makes the clock's number
         times = self.process.cpu_times()
         return float(times.user + times.system)
 

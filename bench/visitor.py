@@ -80,6 +80,7 @@ class Visitor:
         self._query: dict[str, str] = {}
         self._drawn: dict[tuple[int, ...], tuple[str, Element]] = {}
         self._states: dict[str, WidgetState] = {}
+        self._fragment = ""  # the last one that runs by itself again and again
 
     async def open_page(self, page: str = "", query: Mapping[str, str] | None = None) -> float:
         """Open a page by its name in the address ("" is the first): by its address at first, then as a link does."""
@@ -95,6 +96,10 @@ class Visitor:
     async def rerun(self) -> float:
         """Let the page run again with nothing changed."""
         return await self._rerun()
+
+    async def rerun_fragment(self) -> float:
+        """Let the part of the page that runs by itself again and again do so."""
+        return await self._rerun(fragment=self._fragment)
 
     async def change(self, key: str, value: Value) -> float:
         """Change a widget outside any form."""
@@ -143,9 +148,11 @@ class Visitor:
     async def _press(self, button: Element) -> float:
         return await self._rerun(WidgetState(id=self._get_widget_id(button), trigger_value=True))
 
-    async def _rerun(self, trigger: WidgetState | None = None) -> float:
+    async def _rerun(self, trigger: WidgetState | None = None, fragment: str = "") -> float:
+        """Ask for a run of the page, or of a fragment alone, and take in what it draws."""
         message = BackMsg()
         request = message.rerun_script
+        request.fragment_id = fragment
         request.query_string = urlencode(self._query)
         request.page_script_hash = self._page_hash
         request.page_name = "" if self._page_hash else self._page
@@ -158,7 +165,7 @@ class Visitor:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._socket.send(message.SerializeToString())
-                await self._take_answer()
+                await self._take_answer(is_fragment=bool(fragment))
         except TimeoutError:
             raise VisitFailed(f"no answer within {ANSWER_SECONDS} s") from None
         except ConnectionClosed as error:
@@ -171,7 +178,7 @@ class Visitor:
                 raise VisitFailed(f"{element.exception.type}: {element.exception.message}")
         return milliseconds
 
-    async def _take_answer(self) -> None:
+    async def _take_answer(self, *, is_fragment: bool) -> None:
         """Take in what the server sends, up to the end of the run; a script may start itself again before."""
         message = ForwardMsg()
         while True:
@@ -179,7 +186,8 @@ class Visitor:
             message.ParseFromString(data)
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self._drawn.clear()
+                if not is_fragment:
+                    self._drawn.clear()
                 self._page_hash = message.new_session.page_script_hash
                 self._main_hash = message.new_session.main_script_hash
             elif kind == "navigation":
@@ -188,6 +196,8 @@ class Visitor:
                     "" if page.is_default else page.url_pathname: page.page_script_hash
                     for page in message.navigation.app_pages
                 }
+            elif kind == "auto_rerun":
+                self._fragment = message.auto_rerun.fragment_id
             elif kind == "page_info_changed":
                 self._query = dict(parse_qsl(message.page_info_changed.query_string, keep_blank_values=True))
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,11 +11,10 @@ import streamlit as st
 
 from models import FUEL_NAMES, make_town_key
 from prices.fuels import list_fuel_prices
-from prices.nearby import NearbyPrices, PriceRow, list_price_rows
+from prices.nearby import NearbyPrices, list_price_rows
 from stations.filters import StationFilters, split_words
 from stations.geography import compute_distance_km
 from stations.places import Place
-from ui.callback_marks import view_only
 from ui.favourite_changes import open_station, read_favourites
 from ui.formats import escape, format_count, format_price
 from ui.freshness import count_ages_from, get_shown_freshness, show_state
@@ -31,7 +30,7 @@ from ui.place_search import (
     show_place_box,
     show_refusal,
 )
-from ui.price_table import show_price_table, show_station_table
+from ui.price_table import MAX_LISTED, show_more_or_end, show_price_table, show_station_table
 from ui.reading import open_reading
 from ui.station_dialog import show_asked_station
 from ui.station_filters import Choice, show_filters
@@ -75,7 +74,7 @@ def main() -> None:
     search = make_search(asked, choice)
     stations, favourites = read_favourites()
     with open_reading() as connection:
-        found = find_stations(connection, freshness.edition, search, as_of)
+        found = find_stations(connection, freshness.edition, search, as_of, most=MAX_LISTED)
         own = list_price_rows(
             connection,
             facts.figures.get(search.fuel_id or 0),
@@ -84,7 +83,7 @@ def main() -> None:
             found.median_milli_eur,
             as_of=as_of,
         )
-        shown = found.rows[: st.session_state.get("choose_rows", ROWS_AT_FIRST)]
+        shown = found.rows[: min(MAX_LISTED, st.session_state.get("choose_rows", ROWS_AT_FIRST))]
         prices = (
             {}
             if search.fuel_id
@@ -111,8 +110,7 @@ def main() -> None:
             show_station_table(shown, prices, as_of, names)
         else:
             show_price_table(shown, FUEL_NAMES[search.fuel_id], as_of, names)
-        if len(found.rows) > len(shown):
-            st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
+        show_more_or_end(len(shown), found.total, show_more_rows)
     open_station_links(on_open=open_station)
     show_asked_station(freshness, facts.figures, favourites)
 
@@ -169,7 +167,7 @@ def write_heading(asked: Asked, search: StationSearch) -> str:
 
 
 def summarize(found: NearbyPrices, search: StationSearch) -> str:
-    count = len(found.rows)
+    count = found.total
     stations = ngettext("{count} station", "{count} stations", count).format(count=format_count(count))
     if search.fuel_id is None:
         if search.point is not None:
@@ -206,16 +204,18 @@ def keep_view(asked: Asked, found: NearbyPrices) -> View:
     key = (asked.text, None if asked.place is None else astuple(asked.place))
     kept = st.session_state.get("map_view")
     if kept is None or kept[0] != key:
-        kept = st.session_state["map_view"] = (key, tuple(find_first_view(asked, found.rows)))
+        kept = st.session_state["map_view"] = (key, tuple(find_first_view(asked, found)))
     return View(*kept[1])
 
 
-def find_first_view(asked: Asked, rows: Sequence[PriceRow]) -> View:
+def find_first_view(asked: Asked, found: NearbyPrices) -> View:
     place = asked.place
     if place is not None and not place.zip_prefixes:
         return find_view(place.latitude, place.longitude, get_radius_km())
-    points = [row.point for row in rows if row.point is not None]
-    if not points or (place is None and not asked.text):
+    if place is None and not asked.text:
+        return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
+    points = [(latitude, longitude) for (_id, latitude, longitude, *_texts), *_facts in found.rows.list_points()]
+    if not points:
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
     latitudes, longitudes = zip(*points, strict=True)
     middle = (min(latitudes) + max(latitudes)) / 2, (min(longitudes) + max(longitudes)) / 2
@@ -223,7 +223,6 @@ def find_first_view(asked: Asked, rows: Sequence[PriceRow]) -> View:
     return find_view(*middle, max(2.0, reach_km))
 
 
-@view_only
 def show_more_rows() -> None:
     st.session_state["choose_rows"] = st.session_state.get("choose_rows", ROWS_AT_FIRST) + ROWS_MORE
 

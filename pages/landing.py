@@ -28,7 +28,7 @@ from ui.place_search import (
     show_place_box,
     show_radius_choice,
 )
-from ui.price_table import show_price_table
+from ui.price_table import MAX_LISTED, show_more_or_end, show_price_table
 from ui.reading import open_reading
 from ui.station_links import follow_station_links
 from ui.station_map import show_price_map
@@ -94,23 +94,21 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
     st.caption(summarize(nearby))
     table, chart = st.columns([3, 2], gap="medium")
     with table:
-        shown = st.session_state.setdefault("rows_shown", ROWS_AT_FIRST)
-        show_price_table(nearby.rows[:shown], fuel, as_of)
-        if len(nearby.rows) > shown:
-            st.button(_("Show more stations"), key="show_more", on_click=show_more_rows, icon=":material/expand_more:")
+        shown = nearby.rows[: min(MAX_LISTED, st.session_state.setdefault("rows_shown", ROWS_AT_FIRST))]
+        show_price_table(shown, fuel, as_of)
+        show_more_or_end(len(shown), nearby.total, show_more_rows)
     with chart:
         reach_km = radius_km if not place.zip_prefixes else measure_reach_km(nearby, place)
-        follow_station_links(show_price_map(nearby.rows, place.latitude, place.longitude, reach_km))
+        follow_station_links(show_price_map(nearby, place.latitude, place.longitude, reach_km))
 
 
-@view_only
 def show_more_rows() -> None:
     st.session_state["rows_shown"] = st.session_state.get("rows_shown", ROWS_AT_FIRST) + ROWS_MORE
 
 
 def measure_reach_km(nearby: NearbyPrices, place: Place) -> float:
-    points = (row.point for row in nearby.rows if row.point is not None)
-    return max((compute_distance_km(place.latitude, place.longitude, *point) for point in points), default=0.0)
+    spots = (spot for spot, *_facts in nearby.rows.list_points())
+    return max((compute_distance_km(place.latitude, place.longitude, spot[1], spot[2]) for spot in spots), default=0.0)
 
 
 def summarize(nearby: NearbyPrices) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import median_low
 from threading import Lock
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from db import OF_MANY_FORMS
 from models import Price, Station, StockOut
 from prices.figures import NationalFigure
 from stations.geography import Point, compute_distance_km, make_box
@@ -61,9 +63,13 @@ def compute_medians(
     fuel_ids: Sequence[int],
 ) -> dict[Key, int | None]:
     """Return the median of the fresh, plausible prices in stock within 10 km of each station, for each fuel."""
+    medians: dict[Key, int | None] = dict.fromkeys((id_, fuel_id) for id_ in stations for fuel_id in fuel_ids)
+    known = [figures[fuel_id] for fuel_id in fuel_ids if fuel_id in figures]
     boxes = [make_box(latitude, longitude, RADIUS_KM) for latitude, longitude in stations.values()]
+    if not known or not boxes:
+        return medians
     query = (
-        select(Station.latitude, Station.longitude, Price.gastype_id, Price.price, Price.updated_at)
+        select(Station.latitude, Station.longitude, Price.gastype_id, Price.price)
         .join(Price, Price.station_id == Station.id)
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == Price.gastype_id))
         .where(
@@ -73,28 +79,34 @@ def compute_medians(
                     for box in boxes
                 )
             ),
-            Price.gastype_id.in_(fuel_ids),
+            or_(*map(_is_fresh, known)),
             Station.left_feed_at.is_(None),
             Station.is_location_doubtful.is_(False),
             StockOut.station_id.is_(None),
         )
         .order_by(Station.latitude)
     )
-    offers = [
-        (latitude, longitude, fuel_id, price)
-        for latitude, longitude, fuel_id, price, updated_at in connection.execute(query)
-        if fuel_id in figures and figures[fuel_id].judge(price, updated_at) == "fresh"
-    ]
-    latitudes = [offer[0] for offer in offers]
-    medians: dict[Key, int | None] = {}
+    # By place: one distance counts for all fuels there.
+    offers: dict[tuple[float, float], list[tuple[int, int]]] = defaultdict(list)
+    for latitude, longitude, fuel_id, price in connection.execute(query, execution_options=OF_MANY_FORMS):
+        offers[latitude, longitude].append((fuel_id, price))
+    places = list(offers)
+    latitudes = [place[0] for place in places]
     for (station_id, (latitude, longitude)), box in zip(stations.items(), boxes, strict=True):
-        around: dict[int, list[int]] = {fuel_id: [] for fuel_id in fuel_ids}
-        for other in offers[bisect_left(latitudes, box.south) : bisect_right(latitudes, box.north)]:
-            if (
-                box.west <= other[1] <= box.east
-                and compute_distance_km(latitude, longitude, other[0], other[1]) <= RADIUS_KM
-            ):
-                around[other[2]].append(other[3])
+        around: dict[int, list[int]] = defaultdict(list)
+        for place in places[bisect_left(latitudes, box.south) : bisect_right(latitudes, box.north)]:
+            if box.west <= place[1] <= box.east and compute_distance_km(latitude, longitude, *place) <= RADIUS_KM:
+                for fuel_id, price in offers[place]:
+                    around[fuel_id].append(price)
         for fuel_id, prices in around.items():
-            medians[station_id, fuel_id] = median_low(prices) if prices else None
+            medians[station_id, fuel_id] = median_low(prices)
     return medians
+
+
+def _is_fresh(figure: NationalFigure) -> ColumnElement[bool]:
+    """Let the database find what `NationalFigure.judge` calls fresh: nothing is made of all the other prices."""
+    return and_(
+        Price.gastype_id == figure.fuel_id,
+        Price.price.between(figure.plausible_from_milli_eur, figure.plausible_to_milli_eur),
+        Price.updated_at >= figure.fresh_from,
+    )

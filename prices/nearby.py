@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from math import inf
 from statistics import median_low
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
+    String,
     and_,
     bindparam,
+    case,
     exists,
-    false,
+    func,
     literal,
     null,
     or_,
     select,
+    type_coerce,
 )
 
-from models import Price, Station, StationBrand, StockOut
+from db import OF_MANY_FORMS
+from models import Price, Station, StationBrand, StockOut, UtcDateTime, make_instant_reader
 from prices.figures import NationalFigure, judge_price
 from stations.filters import StationFilters, list_conditions, make_opening_judge
 from stations.geography import Point, compute_distance_km, find_point, make_box
@@ -39,6 +45,7 @@ LONG_STOCK_OUT = timedelta(days=90)
 Rank = Literal["fresh", "old", "implausible", "out", "long_out", "unpriced"]
 RANKS: tuple[Rank, ...] = ("fresh", "out", "old", "implausible", "unpriced", "long_out")
 NO_FILTERS = StationFilters()
+MAX_INTEGER = 2**31 - 1  # of a database
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,63 @@ class PriceRow:
     tier: int | None = None
 
 
+# A station as a map shows it, as it is in the database: id, latitude, longitude, brand, address, town.
+Spot = tuple[int, float, float, str | None, str, str]
+# What a map says of a station: the spot, its price, its rank, since when it is out, and its tier, as in a PriceRow.
+PricePoint = tuple[Spot, int | None, Rank, datetime | None, int | None]
+
+
+class PriceRows(Sequence[PriceRow]):
+    """Rows in the order of their list. Each is made when asked for: of thousands found, a page shows twenty."""
+
+    def __init__(
+        self,
+        rows: Sequence[Row[Any]],
+        distances_km: Mapping[int, float],
+        median_milli_eur: int | None,
+        read_instant: Callable[[Any], datetime | None],
+    ) -> None:
+        self._rows = rows
+        self._distances_km = distances_km
+        self._median = median_milli_eur
+        self._read_instant = read_instant
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> PriceRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PriceRow, ...]: ...
+    def __getitem__(self, index: int | slice) -> PriceRow | tuple[PriceRow, ...]:
+        if isinstance(index, slice):
+            return tuple(map(self._make_row, self._rows[index]))
+        return self._make_row(self._rows[index])
+
+    def list_points(self) -> Iterator[PricePoint]:
+        """Yield the stations that stand on a map, in their order: all but those whose location is doubtful."""
+        tiers = _Tiers(self._median)
+        rows: Sequence[Any] = self._rows
+        for row in rows:
+            place, price, is_doubtful, out_since = row[:4]
+            if not is_doubtful:
+                since = None if out_since is None else self._read_instant(out_since)
+                yield row[4:10], price, RANKS[place], since, None if place else tiers[price]
+
+    def _make_row(self, row: Row[Any]) -> PriceRow:
+        return _make_row(row, self._distances_km.get(row.id), self._median, self._read_instant)
+
+
 @dataclass(frozen=True)
 class NearbyPrices:
-    """The rows, cheapest first and those that aren't compared last, and the median of the fresh prices among them."""
+    """The rows, cheapest first and those that aren't compared last, and the median of the fresh prices among them.
 
-    rows: tuple[PriceRow, ...]
+    `total`: how many there are, where no more than the first were asked for.
+    """
+
+    rows: PriceRows
     median_milli_eur: int | None
+    total: int
 
 
 def list_nearby_prices(
@@ -88,6 +146,7 @@ def list_nearby_prices(
     zip_prefixes: tuple[str, ...] = (),
     zip_codes: tuple[str, ...] = (),
     filters: StationFilters = NO_FILTERS,
+    most: int | None = None,
 ) -> NearbyPrices:
     """Return the stations that sell the fuel around a point, or at the postcodes that begin with one of `zip_prefixes`.
 
@@ -97,27 +156,42 @@ def list_nearby_prices(
     fuel: every station, unpriced and the nearest first. Stations that have run out of the fuel are among them, if they
     may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old. Ages count
     from `as_of`.
+
+    `most`: of the whole country, no more than the first rows are wanted.
     """
-    query = _select_sellers(fuel_id, in_stock=filters.in_stock).where(*list_conditions(filters))
-    around: dict[str, Any] = {}
+    query = _select_sellers(fuel_id, in_stock=filters.in_stock, has_hours=filters.open_at is not None)
+    query = query.where(*list_conditions(filters))
+    values: dict[str, Any] = _list_bounds(figure, as_of)
+    is_around = not zip_prefixes and latitude is not None and longitude is not None
+    is_national = not is_around and not zip_prefixes and not filters.words
     if zip_prefixes:
         query = query.where(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
     elif latitude is not None and longitude is not None and radius_km is not None:
         query = query.where(_is_around(has_zip_codes=bool(zip_codes)))
-        around = asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
-    is_open = make_opening_judge(filters.open_at) if filters.open_at is not None else None
-    rows = []
-    for row in connection.execute(query, around):
-        if is_open is not None and not is_open(row.opening_hours, row.has_automat):
-            continue
-        if zip_prefixes or latitude is None or longitude is None or row.is_location_doubtful:
-            rows.append(_make_row(row, None, figure, as_of))
-            continue
-        distance_km = compute_distance_km(latitude, longitude, row.latitude, row.longitude)
-        if radius_km is None or distance_km <= radius_km:
-            rows.append(_make_row(row, distance_km, figure, as_of))
-    is_national = latitude is None and not zip_prefixes and not filters.words
-    return _rank(rows, figure.median_milli_eur if is_national and figure is not None else _find_median(rows))
+        values |= asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
+    if is_national and most is not None and filters.open_at is None:
+        query = query.add_columns(func.count().over().label("total")).limit(most)
+    rows: Sequence[Row[Any]] = connection.execute(query, values, execution_options=OF_MANY_FORMS).all()
+    total = rows[0].total if rows and hasattr(rows[0], "total") else None
+    if filters.open_at is not None:
+        is_open = make_opening_judge(filters.open_at)
+        rows = [row for row in rows if is_open(row.opening_hours, row.has_automat)]
+    distances_km: dict[int, float] = {}
+    if is_around and latitude is not None and longitude is not None:
+        distances_km = {
+            row.id: compute_distance_km(latitude, longitude, row.latitude, row.longitude)
+            for row in rows
+            if not row.is_location_doubtful
+        }
+        rows = sorted(
+            (row for row in rows if radius_km is None or distances_km.get(row.id, 0.0) <= radius_km),
+            key=lambda row: (row.place, inf if row.price is None else row.price, distances_km.get(row.id, inf), row.id),
+        )
+    median = figure.median_milli_eur if is_national and figure is not None else _find_median(rows)
+    read_instant = make_instant_reader(connection.dialect)
+    return NearbyPrices(
+        PriceRows(rows, distances_km, median, read_instant), median, len(rows) if total is None else total
+    )
 
 
 def list_price_rows(
@@ -129,14 +203,15 @@ def list_price_rows(
     *,
     as_of: datetime,
 ) -> dict[int, PriceRow]:
-    """Return those of the stations that are in the feed, by id, each with its price compared with that median."""
+    """Return those of the stations that are in the feed, by id and in that order; prices compare with the median."""
     if not station_ids:
         return {}
-    rows = [
-        _make_row(row, None, figure, as_of)
-        for row in connection.execute(_select_prices(fuel_id).where(Station.id.in_(station_ids)))
-    ]
-    return {row.station_id: _compare(row, median_milli_eur) for row in rows}
+    read_instant = make_instant_reader(connection.dialect)
+    query = _select_prices(fuel_id).where(Station.id.in_(station_ids)).order_by(None).order_by(Station.id)
+    return {
+        row.id: _make_row(row, None, median_milli_eur, read_instant)
+        for row in connection.execute(query, _list_bounds(figure, as_of))
+    }
 
 
 def rank_price(
@@ -159,52 +234,90 @@ def is_long_out(out_since: datetime | None, as_of: datetime) -> bool:
     return out_since is not None and as_of - out_since > LONG_STOCK_OUT
 
 
-# Queries are built once, as far as they are alike: that takes longer than asking them.
+# Queries are built once, as far as they are alike: that takes longer than asking them. Instants and flags come as the
+# database has them: to make Python's of thousands takes as long as the query, and few are ever looked at.
 @cache
-def _select_prices(fuel_id: int | None) -> Select[*tuple[Any, ...]]:
-    """Select all stations of the feed with their price of the fuel, if they have one and a fuel was asked for."""
+def _select_prices(fuel_id: int | None, *, has_hours: bool = False) -> Select[*tuple[Any, ...]]:
+    """Select all stations of the feed with their price of the fuel, if they have one and a fuel was asked for.
+
+    In the order of their list, as far as no distance counts. From the fifth column on they are a Spot.
+    """
+    in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
+    is_doubtful = _as_stored(Station.is_location_doubtful, Integer)
     stations = (
         Station.id,
+        Station.latitude,
+        Station.longitude,
+        StationBrand.brand,
         Station.address,
         Station.town,
         Station.zip_code,
-        StationBrand.brand,
-        Station.latitude,
-        Station.longitude,
-        Station.is_location_doubtful,
-        Station.is_motorway,
-        Station.has_automat,
-        Station.opening_hours,
+        _as_stored(Station.is_motorway, Integer),
     )
-    in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
+    hours = (Station.has_automat, Station.opening_hours) if has_hours else ()
     if fuel_id is None:
-        nothing = (null().label("price"), null().label("updated_at"), false().label("is_out"), null().label("began_at"))
-        return select(*stations, *nothing).select_from(Station).outerjoin(StationBrand, is_branded).where(in_feed)
-    return (
-        select(
-            *stations,
-            Price.price,
-            Price.updated_at,
-            StockOut.station_id.is_not(None).label("is_out"),
-            StockOut.began_at,
+        unpriced = literal(RANKS.index("unpriced")).label("place")
+        price, out_since, updated_at = (null().label(name) for name in ("price", "out_since", "updated_at"))
+        return (
+            select(unpriced, price, is_doubtful, out_since, *stations, updated_at, *hours)
+            .select_from(Station)
+            .outerjoin(StationBrand, is_branded)
+            .where(in_feed)
+            .order_by(Station.id)
         )
+    place = _find_place().label("place")
+    began_at, reported_at = _as_stored(StockOut.began_at, String, "out_since"), _as_stored(Price.updated_at, String)
+    return (
+        select(place, Price.price, is_doubtful, began_at, *stations, reported_at, *hours)
         .select_from(Station)
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
         .outerjoin(StationBrand, is_branded)
         .where(in_feed)
+        .order_by(place, Price.price.nulls_last(), Station.id)
     )
 
 
+def _find_place() -> ColumnElement[int]:
+    """Find the place in RANKS of what `rank_price` says of a price, by the bounds that `_list_bounds` lists."""
+    is_out = StockOut.station_id.is_not(None)
+    is_long = StockOut.began_at < bindparam("long_out_before", type_=UtcDateTime())
+    is_plausible = Price.price.between(bindparam("plausible_from"), bindparam("plausible_to"))
+    is_fresh = Price.updated_at >= bindparam("fresh_from", type_=UtcDateTime())
+    ranks: tuple[tuple[ColumnElement[bool], Rank], ...] = (
+        (and_(is_out, is_long), "long_out"),
+        (is_out, "out"),
+        (Price.price.is_(None), "unpriced"),
+        (~is_plausible, "implausible"),
+        (is_fresh, "fresh"),
+    )
+    return case(*((condition, RANKS.index(rank)) for condition, rank in ranks), else_=RANKS.index("old"))
+
+
 @cache
-def _select_sellers(fuel_id: int | None, *, in_stock: bool) -> Select[*tuple[Any, ...]]:
+def _select_sellers(fuel_id: int | None, *, in_stock: bool, has_hours: bool) -> Select[*tuple[Any, ...]]:
     """Select those that sell the fuel, or anything where none was asked for; who has run out too, unless `in_stock`."""
-    query = _select_prices(fuel_id)
+    query = _select_prices(fuel_id, has_hours=has_hours)
     if fuel_id is None:
         return query.where(_sells_anything()) if in_stock else query
     if in_stock:
         return query.where(Price.price.is_not(None), StockOut.station_id.is_(None))
     return query.where(or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
+
+
+def _as_stored(column: Any, kind: Any, name: str = "") -> ColumnElement[Any]:
+    """Name the column's type otherwise, so that nothing is made of what the database's driver returns."""
+    return type_coerce(column, kind).label(name or column.key)
+
+
+def _list_bounds(figure: NationalFigure | None, as_of: datetime) -> dict[str, Any]:
+    """Return what the queries compare prices and instants with; without a figure every price is plausible and old."""
+    return {
+        "plausible_from": 0 if figure is None else figure.plausible_from_milli_eur,
+        "plausible_to": MAX_INTEGER if figure is None else figure.plausible_to_milli_eur,
+        "fresh_from": None if figure is None else figure.fresh_from,
+        "long_out_before": as_of - LONG_STOCK_OUT,
+    }
 
 
 @cache
@@ -225,7 +338,22 @@ def _sells_anything() -> ColumnElement[bool]:
     return exists(select(literal(1)).where(Price.station_id == Station.id, ~is_out))
 
 
-def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure | None, as_of: datetime) -> PriceRow:
+class _Tiers(dict[int, int | None]):
+    """The tiers of fresh prices, by price."""
+
+    def __init__(self, median: int | None) -> None:
+        super().__init__()
+        self._median = median
+
+    def __missing__(self, price: int) -> int | None:
+        self[price] = tier = None if self._median is None else _find_tier(price, self._median)
+        return tier
+
+
+def _make_row(
+    row: Row[Any], distance_km: float | None, median: int | None, read_instant: Callable[[Any], datetime | None]
+) -> PriceRow:
+    difference = row.price - median if row.place == 0 and median is not None else None
     return PriceRow(
         station_id=row.id,
         address=row.address,
@@ -233,40 +361,22 @@ def _make_row(row: Row[Any], distance_km: float | None, figure: NationalFigure |
         zip_code=row.zip_code,
         brand=row.brand or "",
         point=find_point(row),
-        is_motorway=row.is_motorway,
+        is_motorway=bool(row.is_motorway),
         distance_km=distance_km,
         price_milli_eur=row.price,
-        updated_at=row.updated_at,
-        rank=(
-            rank_price(figure, row.price, row.updated_at, is_out=row.is_out, out_since=row.began_at, as_of=as_of)
-            if row.is_out or row.price is not None
-            else "unpriced"
-        ),
-        out_since=row.began_at,
+        updated_at=read_instant(row.updated_at),
+        rank=RANKS[row.place],
+        out_since=read_instant(row.out_since),
+        difference_milli_eur=difference,
+        tier=None if difference is None or median is None else _find_tier(row.price, median),
     )
 
 
-def _find_median(rows: list[PriceRow]) -> int | None:
-    fresh = [row.price_milli_eur for row in rows if row.rank == "fresh" and row.price_milli_eur is not None]
+def _find_median(rows: Sequence[Row[Any]]) -> int | None:
+    """Return the median of the fresh prices, which come first."""
+    fresh = [row.price for row in rows if row.place == 0]
     return median_low(fresh) if fresh else None
 
 
-def _rank(rows: list[PriceRow], median: int | None) -> NearbyPrices:
-    ranked = sorted(
-        rows,
-        key=lambda row: (
-            RANKS.index(row.rank),
-            row.price_milli_eur if row.price_milli_eur is not None else float("inf"),
-            row.distance_km if row.distance_km is not None else float("inf"),
-            row.station_id,
-        ),
-    )
-    return NearbyPrices(tuple(_compare(row, median) for row in ranked), median)
-
-
-def _compare(row: PriceRow, median: int | None) -> PriceRow:
-    if median is None or row.rank != "fresh" or row.price_milli_eur is None:
-        return row
-    difference = row.price_milli_eur - median
-    tier = sum(difference * 1000 > bound * median for bound in TIER_BOUNDS)
-    return replace(row, difference_milli_eur=difference, tier=tier)
+def _find_tier(price: int, median: int) -> int:
+    return sum((price - median) * 1000 > bound * median for bound in TIER_BOUNDS)

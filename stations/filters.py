@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, literal, or_, select
 
 from models import Station, StationBrand, make_town_key
-from stations.opening_hours import find_opening, parse_week
+from stations.opening_hours import PARIS, is_surely_open
 from stations.places import MAX_QUERY_LENGTH
 from text import expand_town_words
 
@@ -68,13 +68,14 @@ def make_opening_judge(at: datetime) -> Callable[[str | None, bool], bool]:
 
     Few weeks differ among thousands of stations: each is read once.
     """
-    known: dict[str | None, bool] = {}
+    known: dict[str | None, bool] = {None: False}
+    local = at.astimezone(PARIS)
 
     def is_open(week: str | None, has_automat: bool) -> bool:
         if has_automat:
             return True
         if week not in known:
-            known[week] = bool(find_opening(parse_week(week), at).is_open)
+            known[week] = week is not None and is_surely_open(week, local)
         return known[week]
 
     return is_open

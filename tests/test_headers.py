@@ -30,7 +30,7 @@ from browser.app_process import (
 from starlette.types import Message, Receive, Scope, Send
 from websockets.sync.client import connect
 
-from headers import SecurityHeaders, make_content_policy
+from headers import SecurityHeaders, make_content_policy, takes_gzip
 from settings import ROOT
 
 TILES = "https://tiles.example.org:8443/{z}/{x}/{y}.png?key=a"
@@ -340,3 +340,42 @@ def test_the_figures_of_the_server_are_for_this_machine(apps: Apps) -> None:
         assert "carburoam_sessions 1.0" in ask(apps.plain, "/metrics").body.decode()
     refused = ask(apps.plain, "/metrics", **{"X-Forwarded-For": "127.0.0.1"})
     assert (refused.status, refused.get("content-type")) == (403, ["application/problem+json"])
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [
+        ("gzip", True),
+        ("GZIP, br", True),
+        ("deflate, gzip;q=0.5", True),
+        ("br, gzip ; q = 1.000", True),
+        ("*", True),
+        ("x-gzip", True),
+        ("*;q=0.1", True),
+        ("", False),
+        ("br", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000, *", False),
+        ("*;q=0", False),
+        ("gzip;q=much", False),
+        ("gzip;q=2", False),
+        ("gzippy", False),
+    ],
+)
+def test_who_takes_gzip_says_so_in_many_ways(header: str, takes: bool) -> None:
+    assert takes_gzip(header) is takes
+
+
+def test_what_is_kept_compressed_is_never_compressed_anew(apps: Apps) -> None:
+    """Streamlit would, at its highest level, for whoever writes the header in another way."""
+    path = "/stations.json?fuel=5"
+    wait_until(lambda: len(ask(apps.plain, path).body) > 2, START_SECONDS)
+    plain, packed = ask(apps.plain, path), ask(apps.plain, path, **{"Accept-Encoding": "gzip"})
+    assert plain.get("content-encoding") == []
+    for header in ("gzip;q=0.5", "br, GZIP", "*"):
+        answer = ask(apps.plain, path, **{"Accept-Encoding": header})
+        assert (answer.get("content-encoding"), answer.body) == (["gzip"], packed.body), header
+    for header in ("gzip;q=0", "gzippy", "not-gzip"):
+        answer = ask(apps.plain, path, **{"Accept-Encoding": header})
+        assert (answer.get("content-encoding"), answer.body) == ([], plain.body), header

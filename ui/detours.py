@@ -12,7 +12,7 @@ from models import FUEL_NAMES
 from prices.dashboard import FuelBlock
 from prices.savings import ROAD_FACTOR, Detour, Vehicle, compare_detours
 from stations.geography import Point
-from stations.places import find_places, parse_point
+from stations.places import MAX_QUERY_LENGTH, find_places, parse_point
 from ui.account_forms import show_field_error, word_range
 from ui.callback_marks import view_only
 from ui.formats import escape, format_distance, format_euros, format_number, format_price
@@ -110,7 +110,7 @@ def _choose(fuel_ids: list[int], vehicle: Vehicle) -> tuple[int, float]:
                 key="start",
                 type="search",
                 placeholder=_("Town, postcode or its first digits"),
-                max_chars=80,
+                max_chars=MAX_QUERY_LENGTH,
                 bind="query-params",
                 on_change=_forget_point,
             )
@@ -130,7 +130,7 @@ def _find_start() -> tuple[str, Point] | None:
             return _("your position"), Point(*point)
         st.warning(_("The place in this link can't be read. Search for a town or a postcode instead."))
         return None
-    query = st.session_state["start"].strip()
+    query = st.session_state["start"][:MAX_QUERY_LENGTH].strip()
     if not query:
         st.caption(_("Say where you start: press “Near me”, or type a town."))
         return None

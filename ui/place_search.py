@@ -9,7 +9,7 @@ import streamlit as st
 from errors import PlaceUnknown
 from models import FUEL_NAMES
 from stations.departments import DEPARTMENTS
-from stations.places import Place, find_places, parse_point
+from stations.places import MAX_QUERY_LENGTH, Place, find_places, parse_point
 from ui.callback_marks import view_only
 from ui.formats import escape
 from ui.near_me import Position, show_near_me, word_refusal
@@ -32,7 +32,7 @@ def show_place_box(label: str, placeholder: str) -> None:
             key="q",
             type="search",
             placeholder=placeholder,
-            max_chars=80,
+            max_chars=MAX_QUERY_LENGTH,
             bind="query-params",
             on_change=forget_place,
         )
@@ -142,8 +142,8 @@ def read_position() -> Place | None:
 
 
 def get_query() -> str:
-    """Return the text that is asked for; "" for none."""
-    return str(st.session_state["q"]).strip()
+    """Return the text that is asked for, as much of it as the box takes; "" for none."""
+    return str(st.session_state["q"])[:MAX_QUERY_LENGTH].strip()
 
 
 def list_asked_places(query: str) -> list[Place]:

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from textwrap import wrap
 from types import MappingProxyType
 from urllib.parse import quote
 
+import streamlit as st
+
 from models import FUEL_NAMES
 from prices.dashboard import AGING, FavouritePrice, FuelBlock
 from prices.fuels import FuelRow
-from prices.nearby import PriceRow
+from prices.nearby import PriceRow, Rank
 from stations.geography import Point
 from translations import N_, load_catalogue
-from ui.formats import CACHED, escape, format_age, format_day, format_difference, format_distance, format_price
+from ui.callback_marks import view_only
+from ui.formats import (
+    CACHED,
+    escape,
+    format_age,
+    format_count,
+    format_day,
+    format_difference,
+    format_distance,
+    format_price,
+)
 from ui.station_links import make_station_link
 from ui.tables import show_table
 from ui.texts import _, get_language
 
+MAX_LISTED = 200  # stations in a list: nobody reads on, and each costs as much as ten on a map
 BADGE_LENGTH = 36
 LINE_LENGTH = 20  # of what is said under the mouse: near the rim of a map the rest of a line is cut off
+
+
+OUT_RANKS = ("out", "long_out")
+# A line that ends where a word does, in a text without a longer word or any other space than one between two words.
+_LINE = re.compile(rf"(.{{1,{LINE_LENGTH}}})(?: |$)")
+_NOT_PLAIN = re.compile(rf"[^ ]{{{LINE_LENGTH + 1}}}|  |[^\S ]|^ | $")
 
 
 def show_price_table(
@@ -67,6 +87,22 @@ def show_station_table(
         },
         _("Stations with their prices"),
     )
+
+
+def show_more_or_end(shown: int, total: int, show_more: Callable[[], None]) -> None:
+    """Draw the button that lists more stations, or say that the list ends; nothing where all are in it."""
+    if shown >= total:
+        return
+    if shown < MAX_LISTED:
+        st.button(
+            _("Show more stations"), key="show_more", on_click=view_only(show_more), icon=":material/expand_more:"
+        )
+    else:
+        st.caption(
+            _("The list shows {count} stations at most. Narrow the search to see others, or look at the map.").format(
+                count=format_count(MAX_LISTED)
+            )
+        )
 
 
 def make_directions_link(point: Point | None, *address: str) -> str:
@@ -182,7 +218,7 @@ def write_note(row: PriceRow | FavouritePrice) -> str:
         return _("old price")
     if row.rank == "implausible":
         return _("implausible price")
-    if row.rank in ("out", "long_out"):
+    if row.rank in OUT_RANKS:
         return write_stock_out(row.out_since, is_long=row.rank == "long_out")
     return ""
 
@@ -204,8 +240,15 @@ def write_stock_out(since: datetime | None, *, is_long: bool, language: str | No
     return translate(text).format(day=format_day(since, language))
 
 
-def list_stock_out_lines(row: PriceRow, language: str | None = None) -> list[str]:
+def list_stock_out_lines(rank: Rank, out_since: datetime | None, language: str | None = None) -> list[str]:
     """Return what is said of a stock-out under the mouse, in lines that a map has room for; none when there is none."""
-    if row.rank not in ("out", "long_out"):
+    if rank not in OUT_RANKS:
         return []
-    return wrap(write_stock_out(row.out_since, is_long=row.rank == "long_out", language=language), LINE_LENGTH)
+    return wrap(write_stock_out(out_since, is_long=rank == "long_out", language=language), LINE_LENGTH)
+
+
+def wrap_line(text: str) -> str:
+    """Break a text into lines that a map has room for, as textwrap does, which takes ten times as long."""
+    if _NOT_PLAIN.search(text):
+        return "\n".join(wrap(text, LINE_LENGTH, break_on_hyphens=False))
+    return "\n".join(_LINE.findall(text))

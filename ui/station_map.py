@@ -15,7 +15,7 @@ import streamlit as st
 from pydeck.bindings import deck as pydeck_deck
 from pydeck.bindings.json_tools import default_serialize
 
-from prices.nearby import PriceRow
+from prices.nearby import NearbyPrices
 from stations.geography import Point
 from ui.callback_marks import view_only
 from ui.formats import CACHED, format_difference, format_price
@@ -67,12 +67,12 @@ def find_view(latitude: float, longitude: float, radius_km: float) -> View:
     return View(latitude, longitude, _find_zoom(radius_km, latitude))
 
 
-def show_price_map(rows: Sequence[PriceRow], latitude: float, longitude: float, radius_km: float) -> int | None:
+def show_price_map(nearby: NearbyPrices, latitude: float, longitude: float, radius_km: float) -> int | None:
     """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on.
 
     Those whose location is doubtful are not drawn.
     """
-    records = [_make_record(row, row.point) for row in reversed(rows) if row.point is not None]
+    records = _make_records(nearby)
     layer = _make_layer(_LAYER, records, RIM_COLORS[_get_theme()], line_width=1, radii=(8, 8))
     deck = _make_deck([layer], latitude, longitude, _find_zoom(radius_km, latitude), tooltip={"text": "{label}"})
     event = st.pydeck_chart(
@@ -175,23 +175,32 @@ def _get_theme() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def _make_record(row: PriceRow, point: Point) -> dict[str, Any]:
+def _make_records(nearby: NearbyPrices) -> list[dict[str, Any]]:
+    """Return the records of a layer, the cheapest last: they are drawn over the others."""
     # The price first, in short lines: near the rim of the map the rest of a tooltip is cut off.
-    lines = []
-    if row.price_milli_eur is not None:
-        lines.append(format_price(row.price_milli_eur))
-    lines += list_stock_out_lines(row)
-    if row.difference_milli_eur is not None:
-        lines.append(format_difference(row.difference_milli_eur))
-    name = name_station(row.address, row.town)
-    lines += [*_wrap(row.brand), *_wrap(name), row.town if row.town not in name else ""]
-    return {
-        "id": row.station_id,
-        "position": [round(point.longitude, 5), round(point.latitude, 5)],
-        "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
-        # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
-        "label": "\n".join(filter(None, lines)).replace("@@", "@\u2060@"),
-    }
+    prices: dict[tuple[int | None, int | None], list[str]] = {}
+    records = []
+    for spot, price, rank, out_since, tier in nearby.rows.list_points():
+        if (price, tier) not in prices:
+            lines = [] if price is None else [format_price(price)]
+            if price is not None and tier is not None and nearby.median_milli_eur is not None:
+                lines.append(format_difference(price - nearby.median_milli_eur))
+            prices[price, tier] = lines
+        id_, latitude, longitude, brand, address, town = spot
+        name = name_station(address, town)
+        lines = [*prices[price, tier], *list_stock_out_lines(rank, out_since), *_wrap(brand or ""), *_wrap(name)]
+        if town and town not in name:
+            lines.append(town)
+        records.append(
+            {
+                "id": id_,
+                "position": [round(longitude, 5), round(latitude, 5)],
+                "color": UNRANKED_COLOR if tier is None else TIER_COLORS[tier],
+                # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
+                "label": "\n".join(lines).replace("@@", "@\u2060@"),
+            }
+        )
+    return records[::-1]
 
 
 @lru_cache(maxsize=CACHED)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from textwrap import wrap
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 import streamlit as st
@@ -15,17 +16,19 @@ from sqlalchemy import Connection
 from answers import Answer, Content, answer_content
 from errors import SearchRefused
 from prices.freshness import get_freshness
-from prices.nearby import PriceRow
+from prices.nearby import PriceRow, Spot
 from translations import LANGUAGES
 from ui.formats import format_price
 from ui.freshness import count_ages_from
-from ui.price_table import LINE_LENGTH, list_stock_out_lines
+from ui.price_table import LINE_LENGTH, OUT_RANKS, list_stock_out_lines, wrap_line
 from ui.reading import open_reading
-from ui.station_map import TIER_COLORS, UNRANKED_COLOR
+from ui.station_map import RGB, TIER_COLORS, UNRANKED_COLOR
 from ui.station_search import LastAnswers, StationSearch, find_hour, find_stations, read_search, write_query
 
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
+MAX_SPOTS = 20_000  # twice the stations that there are: some 10 MB
+LINE_END = r"\n"  # in JSON
 MAX_BYTES = 32_000_000  # of points that are kept: those of the whole country are some 2 MB
 
 
@@ -78,13 +81,9 @@ def answer_points(
 
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
     """Return what is said of a station under the mouse: the price first, in short lines."""
-    price, name = row.price_milli_eur, own_name or row.address or row.town
-    lines = [] if price is None else [format_price(price, language)]
-    lines += list_stock_out_lines(row, language)
-    for text in ("" if own_name else row.brand, name, "" if row.town in name else row.town):
-        lines += [text] if len(text) <= LINE_LENGTH else wrap(text, LINE_LENGTH, break_on_hyphens=False)
-    # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
-    return "\n".join(filter(None, lines)).replace("@@", "@\u2060@")
+    price = [] if row.price_milli_eur is None else [format_price(row.price_milli_eur, language)]
+    place = _write_place("" if own_name else row.brand, own_name or row.address or row.town, row.town)
+    return "\n".join([*price, *list_stock_out_lines(row.rank, row.out_since, language), *([place] if place else [])])
 
 
 def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> list[dict[str, Any]]:
@@ -93,7 +92,7 @@ def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> l
         {
             "id": row.station_id,
             "position": [round(row.point.longitude, 5), round(row.point.latitude, 5)],
-            "color": UNRANKED_COLOR if row.tier is None else TIER_COLORS[row.tier],
+            "color": _get_color(row.tier),
             "label": label(row),
         }
         for row in rows
@@ -104,7 +103,49 @@ def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> l
 def _write_points(
     connection: Connection, edition: str, search: StationSearch, language: str, as_of: datetime
 ) -> Content:
-    rows = find_stations(connection, edition, search, as_of).rows if edition else ()
+    """Write what `make_points` makes of the stations of a search, text by text: that takes a third of the time."""
+    found = list(find_stations(connection, edition, search, as_of).rows.list_points()) if edition else []
+    colors = {tier: json.dumps(_get_color(tier), separators=(",", ":")) for tier in (None, *range(len(TIER_COLORS)))}
+    prices = {
+        price: "" if price is None else _quote(f"{format_price(price, language)}\n")
+        for price in {price for _spot, price, *_ in found}
+    }
+    records = []
     # The cheapest last: they are drawn over the others.
-    points = make_points(reversed(rows), lambda row: make_label(row, language=language))
-    return Content(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode())
+    for spot, price, rank, out_since, tier in reversed(found):
+        start, place = _write_spot(spot)
+        lines = prices[price]
+        if rank in OUT_RANKS:
+            lines += _quote("".join(f"{line}\n" for line in list_stock_out_lines(rank, out_since, language)))
+        label = lines + place if place else lines.removesuffix(LINE_END)
+        records.append(f'{start}{colors[tier]},"label":"{label}"}}')
+    return Content(f"[{','.join(records)}]".encode())
+
+
+# A load changes next to nothing of what stands here; to write it all takes as long as everything else.
+@lru_cache(maxsize=MAX_SPOTS)
+def _write_spot(spot: Spot) -> tuple[str, str]:
+    """Write in JSON what is always the same of a station: the record up to its colour, and the end of its label."""
+    id_, latitude, longitude, brand, address, town = spot
+    start = f'{{"id":{id_},"position":[{round(longitude, 5)},{round(latitude, 5)}],"color":'
+    return start, _quote(_write_place(brand or "", address or town, town))
+
+
+def _write_place(brand: str, name: str, town: str) -> str:
+    """Write brand, name and town in short lines, the town where the name doesn't say it."""
+    lines = [
+        text if len(text) <= LINE_LENGTH else wrap_line(text)
+        for text in (brand, name, "" if town in name else town)
+        if text
+    ]
+    # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
+    return "\n".join(lines).replace("@@", "@\u2060@")
+
+
+def _get_color(tier: int | None) -> RGB:
+    return UNRANKED_COLOR if tier is None else TIER_COLORS[tier]
+
+
+def _quote(text: str) -> str:
+    """Write a text as it stands between the quotes of JSON."""
+    return encode_basestring(text)[1:-1]

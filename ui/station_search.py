@@ -28,8 +28,10 @@ from ui.reading import get_national_figures
 
 T = TypeVar("T")
 
-MAX_ANSWERS = 8
-MAX_SMALL_ANSWERS = 32
+# Rows that are kept, some 700 bytes each: eight answers of the whole country, and as many small ones as would be four.
+MAX_ROWS = 80_000
+MAX_SMALL_ROWS = 40_000
+ROWS_AT_LEAST = 200  # that an answer counts for: also one without a row is kept with all that was asked
 MAX_RADIUS_KM = 50
 SLOT = timedelta(minutes=10)  # how long an answer to "open now" holds
 NAMES = frozenset(
@@ -99,6 +101,9 @@ class LastAnswers:
         answer: T = kept[0]
         return answer
 
+    def __len__(self) -> int:
+        return len(self._answers)
+
     def _take(self, key: Hashable) -> tuple[Any] | None:
         with self._lock:
             if key in self._answers:
@@ -115,16 +120,21 @@ class Facts:
     brands: dict[str, str]
 
 
+def weigh(answer: NearbyPrices | tuple[Place, ...]) -> int:
+    """Return for how many rows an answer counts."""
+    return max(ROWS_AT_LEAST, len(answer.rows) if isinstance(answer, NearbyPrices) else len(answer))
+
+
 @st.cache_resource(show_spinner=False)
 def get_answers() -> LastAnswers:
     """Return the answers of the whole country that this process keeps."""
-    return LastAnswers(MAX_ANSWERS)
+    return LastAnswers(MAX_ROWS, weigh)
 
 
 @st.cache_resource(show_spinner=False)
 def get_small_answers() -> LastAnswers:
     """Return the other answers that this process keeps: of one place each."""
-    return LastAnswers(MAX_SMALL_ANSWERS)
+    return LastAnswers(MAX_SMALL_ROWS, weigh)
 
 
 @st.cache_resource(show_spinner=False)
@@ -144,13 +154,17 @@ def read_facts(connection: Connection, edition: str, as_of: datetime) -> Facts:
     return get_facts().find((edition, hour), read)
 
 
-def find_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
+def find_stations(
+    connection: Connection, edition: str, search: StationSearch, as_of: datetime, *, most: int | None = None
+) -> NearbyPrices:
     """Return the stations that meet the search, in the order of their list; `edition` is that of the Freshness.
 
-    Ages count from the full hour before `as_of`: they are of weeks, and an answer is kept.
+    Ages count from the full hour before `as_of`: they are of weeks, and an answer is kept. `most`: of the whole
+    country, no more than the first rows are wanted.
     """
     answers, hour = get_answers() if search.is_national else get_small_answers(), find_hour(as_of)
-    return answers.find((edition, hour, search), lambda: _list_stations(connection, edition, search, hour))
+    most = most if search.is_national else None
+    return answers.find((edition, hour, search, most), lambda: _list_stations(connection, edition, search, hour, most))
 
 
 def find_asked_places(
@@ -247,12 +261,14 @@ def read_search(query: Mapping[str, str]) -> StationSearch:
     )
 
 
-def _list_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
-    figures = read_facts(connection, edition, as_of).figures
+def _list_stations(
+    connection: Connection, edition: str, search: StationSearch, as_of: datetime, most: int | None
+) -> NearbyPrices:
+    figures = {} if search.fuel_id is None else get_national_figures().find(connection, edition, as_of)
     latitude, longitude = search.point or (None, None)
     return list_nearby_prices(
         connection,
-        None if search.fuel_id is None else figures.get(search.fuel_id),
+        figures.get(search.fuel_id or 0),
         search.fuel_id,
         as_of=as_of,
         latitude=latitude,
@@ -261,6 +277,7 @@ def _list_stations(connection: Connection, edition: str, search: StationSearch, 
         zip_prefixes=search.zip_prefixes,
         zip_codes=search.zip_codes,
         filters=search.filters,
+        most=most,
     )
 
 

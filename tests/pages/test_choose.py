@@ -180,6 +180,16 @@ def test_without_a_search_the_whole_country_is_on_the_map_and_the_cheapest_in_th
     assert list_map_ids(at)[:40] == list_ids(at)
 
 
+def test_the_list_ends_where_nobody_reads_on_and_the_map_goes_on(app: Country) -> None:
+    at = visit("choose")
+    at.session_state["choose_rows"] = 10_000
+    run(at)
+    assert len(list_answer(at)) == 200
+    assert "show_more" not in [button.key for button in at.main.button]
+    assert any("200 stations at most" in caption.value for caption in at.main.caption)
+    assert len(list_map_ids(at)) > 200
+
+
 @pytest.mark.parametrize(
     "query",
     [

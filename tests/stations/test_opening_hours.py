@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as some
 
-from stations.opening_hours import Day, Opening, find_opening, is_whole_day, parse_week
+from stations.opening_hours import Day, Opening, find_opening, is_surely_open, is_whole_day, parse_week
 
 PARIS = ZoneInfo("Europe/Paris")
 OFFICE = "08:00-12:00,14:00-18:30|08:00-12:00|08:00-19:00|08:00-19:00|08:00-19:00|09:00-13:00|"
@@ -262,3 +262,15 @@ def test_it_is_open_when_a_span_of_today_or_a_night_since_yesterday_holds_the_mi
         expected = is_open(minute) or closed
     if minute not in (0, 1439) or expected:  # there the gap of a minute takes another day to judge
         assert find_opening(parse_week(week), at).is_open is expected
+
+
+DAYS = some.sampled_from(
+    ("", "?", "08:00-12:00,14:00-18:30", "00:00-24:00", "00:01-23:59", "22:00-06:00", "00:00-02:00,23:59-24:00")
+)
+
+
+@given(some.lists(DAYS, min_size=7, max_size=7), some.integers(0, 7 * 24 * 60 - 1))
+def test_the_days_around_a_moment_say_whether_a_station_is_open(days: list[str], minute: int) -> None:
+    local = datetime(2026, 3, 9, tzinfo=PARIS) + timedelta(minutes=minute)
+    week = "|".join(days)
+    assert is_surely_open(week, local) == bool(find_opening(parse_week(week), local).is_open)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from babel.numbers import format_currency
 from streamlit.testing.v1 import AppTest
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -34,6 +36,16 @@ def require(name: str, expected: dict[Any, tuple[Any, Any]]) -> None:
     calls = [(value,) for value in expected]
     written = zip(call("fr", name, *calls), call("en", name, *calls), strict=True)
     assert dict(zip(expected, written, strict=True)) == expected
+
+
+def test_prices_are_written_as_babel_writes_them() -> None:
+    prices = [0, 1, 9, 10, 999, 1000, 1739, 99_999, 999_999, 1_000_000, 12_345_678]
+    for language, locale, pattern in (("fr", "fr", f"#,##0.000{NO_BREAK}¤"), ("en", "en_GB", "¤#,##0.000")):
+        written = [
+            format_currency(Decimal(price) / 1000, "EUR", pattern, locale=locale, currency_digits=False)
+            for price in prices
+        ]
+        assert call(language, "format_price", *((price,) for price in prices)) == written
 
 
 def test_a_price_has_three_decimals_and_never_breaks_before_the_sign() -> None:

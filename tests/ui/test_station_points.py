@@ -10,23 +10,40 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from textwrap import wrap
 
 import pytest
 import streamlit as st
-from sqlalchemy import event, update
+from hypothesis import given
+from hypothesis import strategies as some
+from sqlalchemy import delete, event, insert, select, update
 
 import etl
 from db import begin_writing, open_engine, prepare_database
 from errors import TooManyRequests
 from feed.generator import FeedRecipe, write_feed
-from models import FeedState, Price, Station
+from models import FeedState, Price, Station, StockOut
 from prices.figures import NationalFigures
+from prices.freshness import get_freshness
 from prices.nearby import list_nearby_prices
 from settings import Settings
 from stations.filters import StationFilters
+from ui.price_table import LINE_LENGTH, wrap_line
 from ui.reading import get_engine
-from ui.station_points import Answer, answer_points
-from ui.station_search import LastAnswers, StationSearch, find_slot, read_search, write_query
+from ui.station_points import Answer, answer_points, make_label, make_points
+from ui.station_search import (
+    MAX_ROWS,
+    MAX_SMALL_ROWS,
+    LastAnswers,
+    StationSearch,
+    find_slot,
+    find_stations,
+    get_answers,
+    get_small_answers,
+    read_search,
+    weigh,
+    write_query,
+)
 
 E10 = 5
 
@@ -316,3 +333,52 @@ def test_what_many_ask_for_at_once_is_made_once() -> None:
     for thread in threads:
         thread.join()
     assert made == [1]
+
+
+def test_what_is_written_text_by_text_is_the_json_of_the_records(country: Settings) -> None:
+    """Whatever a feed says: quotes, what deck.gl reads as an expression, stations without address or price."""
+    with begin_writing(get_engine()) as connection:
+        ids = connection.scalars(select(Station.id).order_by(Station.id).limit(7)).all()
+        for station_id, address, town in (
+            (ids[0], 'Rue "des\\ Écoles" <b>', "Nantes"),
+            (ids[1], "@@=1 & 12345678901234567890123456789 x", "@@ Paris"),
+            (ids[2], "", "Saint-Rémy-en-Bouzemont-Saint-Genest-et-Isson"),
+            (ids[3], "Route de Paris, Centre Commercial Les Portes", "Paris"),
+            (ids[4], "", ""),
+        ):
+            connection.execute(update(Station).where(Station.id == station_id).values(address=address, town=town))
+        connection.execute(delete(Price).where(Price.station_id == ids[5]))
+        connection.execute(delete(StockOut).where(StockOut.station_id.in_(ids[4:])))
+        connection.execute(insert(StockOut).values(station_id=ids[5], gastype_id=E10, began_at=datetime.now(UTC)))
+        freshness = get_freshness(connection)
+        assert freshness is not None
+    for fuel_id in (None, E10):
+        with get_engine().connect() as connection:
+            search = StationSearch(fuel_id)
+            rows = find_stations(connection, freshness.edition, search, datetime.now(UTC)).rows
+            records = make_points(reversed(rows), lambda row: make_label(row, language="en"))
+        assert len(records) > 200
+        query = {} if fuel_id is None else {"fuel": str(fuel_id)}
+        written = json.dumps(records, ensure_ascii=False, separators=(",", ":"))
+        assert ask(lang="en", **query).body.decode() == written
+
+
+@given(some.text("ab é-@\t\n\u00a0", max_size=60) | some.lists(some.text("abcé", min_size=1)).map(" ".join))
+def test_a_text_breaks_into_lines_as_textwrap_breaks_it(text: str) -> None:
+    assert wrap_line(text) == "\n".join(wrap(text, LINE_LENGTH, break_on_hyphens=False))
+
+
+def test_large_answers_count_for_more_than_small_ones(country: Settings) -> None:
+    """Whoever asks for other addresses without end fills no more memory than a few answers of the country take."""
+    with get_engine().connect() as connection:
+        freshness = get_freshness(connection)
+        assert freshness is not None
+        country_wide = find_stations(connection, freshness.edition, StationSearch(), datetime.now(UTC))
+        assert weigh(country_wide) == 300
+        assert (
+            weigh(find_stations(connection, freshness.edition, StationSearch(E10, (45, 4), 1), datetime.now(UTC))) < 300
+        )
+    for cache, most in ((get_answers(), MAX_ROWS), (get_small_answers(), MAX_SMALL_ROWS)):
+        made = [cache.find(number, lambda: country_wide) for number in range(most // 300 + 10)]
+        assert len(made) > most // 300
+        assert len(cache) <= most // 300
