@@ -46,9 +46,16 @@ class VisitFailed(Exception):
 
 
 @asynccontextmanager
-async def open_visit(url: str, cookies: Mapping[str, str] | None = None) -> AsyncIterator[Visitor]:
-    """Open a tab of a browser that has these cookies; it shows no page yet."""
+async def open_visit(
+    url: str, cookies: Mapping[str, str] | None = None, address: str | None = None
+) -> AsyncIterator[Visitor]:
+    """Open a tab of a browser that has these cookies; it shows no page yet.
+
+    `address` is where a proxy says that the browser is, for a server that trusts one.
+    """
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
+    if address is not None:
+        headers["X-Forwarded-For"] = address
     async with connect(
         f"ws{url.removeprefix('http')}/_stcore/stream",
         origin=url,  # type: ignore[arg-type]  # a NewType of str

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 from streamlit_authenticator import Authenticate
 
 from accounts.profile import change_language
@@ -26,9 +27,9 @@ from accounts.sessions import (
     open_session,
     renew_session,
 )
-from errors import DriverUnknown, NotSaved
+from errors import DatabaseBusy, DriverUnknown
 from statefiles import read_secret_key
-from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
+from ui.reading import begin_change, get_engine, get_settings, open_reading
 from ui.station_list import carry_over
 from ui.visitor import get_browser, is_https
 
@@ -63,7 +64,8 @@ def restore_driver() -> Driver | None:
     elif is_new:
         st.session_state["session_id"] = str(session_id)
         st.session_state["cookie_found"] = True
-        with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
+        # Nobody is kept out because this can't be noted now: the next tab notes it.
+        with suppress(DatabaseBusy, SQLAlchemyError):
             mark_seen(get_engine(), str(session_id), now)
     st.session_state["driver"] = driver
     return driver

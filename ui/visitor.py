@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+
 import streamlit as st
 
 from origins import FORWARDED_FOR, find_address, name_network
 from settings import Settings
+from shares import Client
+
+TAB_KEY = "tab"
 
 
 def get_address(settings: Settings) -> str | None:
@@ -17,6 +22,12 @@ def get_address(settings: Settings) -> str | None:
         st.context.ip_address or "127.0.0.1", st.context.headers.get_all(FORWARDED_FOR), settings.proxies
     )
     return None if address is None else name_network(address)
+
+
+def get_client(settings: Settings) -> Client:
+    """Return by what this tab is known where clients share what is scarce."""
+    tab = st.session_state.setdefault(TAB_KEY, secrets.token_hex(8))
+    return Client(get_address(settings) or "", tab)
 
 
 def get_browser() -> str:
