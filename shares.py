@@ -14,14 +14,20 @@ MAX_KEYS = 10_000  # about 2 MB; who has not used anything for the longest time 
 
 
 class Client(NamedTuple):
-    """Who asks, on two levels: an address, and one of those behind it, such as a tab of a browser.
+    """Who asks, on three levels: an address, a driver behind it, a tab of the driver's.
 
-    Addresses share first, and those behind one share what it gets: who opens many tabs takes it from the own address,
-    and a neighbour behind a shared one who uses little is still served first there.
+    Addresses share first, drivers share what theirs gets, and tabs what their driver gets: who opens many tabs takes it
+    from nobody else, and drivers behind one address, as in an office or a mobile network, don't from each other. All
+    at an address who are not logged in count as one driver.
     """
 
     address: str = ""  # empty: not known, one for all whose address isn't
-    tab: str = ""
+    driver: str = ""
+    tab: str = ""  # or what else is asked for
+
+    def is_same_tab(self, other: Client) -> bool:
+        """Say whether both are one tab, though a driver may have logged in there."""
+        return (self.address, self.tab) == (other.address, other.tab)
 
 
 # Who asks for what this thread does.
@@ -47,22 +53,23 @@ class Shares:
     def charge(self, client: Client, amount: float) -> None:
         """Note that a client used so much."""
         now = self._clock()
-        for key in (client.address, client):
+        for key in _list_levels(client):
             self._used[key] = (self._find(key, now) + amount, now)
             self._used.move_to_end(key)
         while len(self._used) > MAX_KEYS:
             self._used.popitem(last=False)
 
     def choose(self, waiting: Iterable[W]) -> W:
-        """Return who is next: of the address that used least lately, there of the tab that did; else who came first.
+        """Return who is next: who used least lately, on the first level that tells them apart; else who came first.
 
         Nobody waits for ever: what was used is forgotten while one waits, and those who are served use more.
         """
-        now, found = self._clock(), {}
+        now = self._clock()
+        found: dict[Client, list[float]] = {}
 
-        def rank(one: W) -> tuple[float, float]:
+        def rank(one: W) -> list[float]:
             if one.client not in found:
-                found[one.client] = (self._find(one.client.address, now), self._find(one.client, now))
+                found[one.client] = [self._find(key, now) for key in _list_levels(one.client)]
             return found[one.client]
 
         return min(waiting, key=rank)
@@ -73,3 +80,7 @@ class Shares:
     def _find(self, key: Hashable, now: float) -> float:
         amount, at = self._used.get(key, (0.0, now))
         return amount * math.exp2((at - now) / HALF_LIFE_SECONDS)
+
+
+def _list_levels(client: Client) -> list[tuple[str, ...]]:
+    return [client[:depth] for depth in range(1, len(client) + 1)]

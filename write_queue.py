@@ -57,7 +57,7 @@ class WriteQueue:
                 self._is_taken = True
                 writer.has_turn.set()
                 return writer
-            if sum(one.client == client for one in self._waiting) >= MAX_WAITING and client != Client():
+            if client.tab and sum(one.client.is_same_tab(client) for one in self._waiting) >= MAX_WAITING:
                 raise DatabaseBusy(f"{MAX_WAITING} changes of the same client wait already")
             self._waiting.append(writer)
         return writer

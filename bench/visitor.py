@@ -97,6 +97,10 @@ class Visitor:
         """Let the page run again with nothing changed."""
         return await self._rerun()
 
+    async def send_rerun(self) -> None:
+        """Ask for a rerun without waiting for it."""
+        await self._socket.send(self._make_request().SerializeToString())
+
     async def change(self, key: str, value: Value) -> float:
         """Change a widget outside any form."""
         self._set(key, value)
@@ -145,16 +149,7 @@ class Visitor:
         return await self._rerun(WidgetState(id=self._get_widget_id(button), trigger_value=True))
 
     async def _rerun(self, trigger: WidgetState | None = None) -> float:
-        message = BackMsg()
-        request = message.rerun_script
-        request.query_string = urlencode(self._query)
-        request.page_script_hash = self._page_hash
-        request.page_name = "" if self._page_hash else self._page
-        request.context_info.url = f"{self._url}/{self._page}"
-        request.context_info.locale = "en"
-        request.context_info.timezone = "Europe/Paris"
-        request.context_info.color_scheme = "light"
-        request.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger is not None else [])])
+        message = self._make_request(trigger)
         start = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -171,6 +166,19 @@ class Visitor:
             if element.WhichOneof("type") == "exception":
                 raise VisitFailed(f"{element.exception.type}: {element.exception.message}")
         return milliseconds
+
+    def _make_request(self, trigger: WidgetState | None = None) -> BackMsg:
+        message = BackMsg()
+        request = message.rerun_script
+        request.query_string = urlencode(self._query)
+        request.page_script_hash = self._page_hash
+        request.page_name = "" if self._page_hash else self._page
+        request.context_info.url = f"{self._url}/{self._page}"
+        request.context_info.locale = "en"
+        request.context_info.timezone = "Europe/Paris"
+        request.context_info.color_scheme = "light"
+        request.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger is not None else [])])
+        return message
 
     async def _take_answer(self) -> None:
         """Take in what the server sends, up to the end of the run; a script may start itself again before."""

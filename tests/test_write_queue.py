@@ -17,7 +17,7 @@ from shares import CLIENT, Client
 from write_queue import MAX_WAITING, WriteQueue
 
 SECONDS = 60.0
-HOME, OFFICE = Client("192.0.2.1", "tab"), Client("198.51.100.1", "tab")
+HOME, OFFICE = Client("192.0.2.1", "", "tab"), Client("198.51.100.1", "", "tab")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_one_writes_at_a_time_and_who_comes_second_from_elsewhere_waits_for_one_
     pool: ThreadPoolExecutor,
 ) -> None:
     writers = Writers(pool)
-    tabs = [Client("192.0.2.1", f"tab {number}") for number in range(16)]
+    tabs = [Client("192.0.2.1", "", f"tab {number}") for number in range(16)]
     with writers.hold():
         waiting = [writers.begin(client) for client in [*tabs, OFFICE]]
         assert writers.served == []
@@ -102,7 +102,7 @@ def test_however_many_wait_to_write_one_connection_is_taken(engine: Engine, pool
     came = threading.Semaphore(0)
 
     def write(number: int) -> None:
-        CLIENT.set(Client(str(number), "tab"))
+        CLIENT.set(Client(str(number), "", "tab"))
         came.release()
         with begin_writing(engine):
             pass

@@ -18,6 +18,7 @@ from ui.admin_actions import act
 from ui.authentication import get_secret_key, get_session_id, restore_driver
 from ui.backup_download import get_tickets, make_address
 from ui.formats import format_count, format_number
+from ui.page_turns import takes_turn
 from ui.reading import begin_change, get_engine, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
@@ -61,6 +62,7 @@ def _show_backup() -> None:
 
 
 @st.fragment(run_every=POLL_SECONDS)
+@takes_turn
 def _offer_backup(ticket: str) -> None:
     """Draw the link until it is spent, which no rerun tells of, or its minute is over."""
     if get_tickets().is_good(ticket):

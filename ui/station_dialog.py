@@ -18,6 +18,7 @@ from ui.favourite_changes import SHOWN_KEY, close_station
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, show_banners
 from ui.own_stations import show_add_form
+from ui.page_turns import takes_turn
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_view import (
@@ -50,10 +51,12 @@ def show_asked_station(
     st.dialog(title, width="medium", on_dismiss=close_station)(_show_station)(station, prices, freshness, favourites)
 
 
+@takes_turn
 def _show_unknown() -> None:
     st.markdown(_("This station is not in the national feed, or no longer."))
 
 
+@takes_turn
 def _show_station(
     station: StationDetails, prices: tuple[FuelRow, ...], freshness: Freshness, favourites: Sequence[Favourite]
 ) -> None:

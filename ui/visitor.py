@@ -10,7 +10,7 @@ from origins import FORWARDED_FOR, find_address, name_network
 from settings import Settings
 from shares import Client
 
-TAB_KEY = "tab"
+TAB_KEY, DRIVER_KEY = "tab", "driver"
 
 
 def get_address(settings: Settings) -> str | None:
@@ -27,7 +27,8 @@ def get_address(settings: Settings) -> str | None:
 def get_client(settings: Settings) -> Client:
     """Return by what this tab is known where clients share what is scarce."""
     tab = st.session_state.setdefault(TAB_KEY, secrets.token_hex(8))
-    return Client(get_address(settings) or "", tab)
+    driver = st.session_state.get(DRIVER_KEY)  # of the run before, as this one has not asked yet
+    return Client(get_address(settings) or "", "" if driver is None else str(driver.id), tab)
 
 
 def get_browser() -> str:
