@@ -29,6 +29,12 @@ def _measure_stations() -> Table:
     return measure_stations()
 
 
+def _measure_fairness() -> Table:
+    from bench.fairness import measure_fairness
+
+    return measure_fairness()
+
+
 def _measure_api() -> Table:
     from bench.api import measure_api
 
@@ -52,6 +58,7 @@ GROUPS: Mapping[str, Callable[[], Table]] = {
     "accounts": _measure_accounts,
     "stations": _measure_stations,
     "stock-outs": measure_stock_outs,
+    "fairness": _measure_fairness,
 }
 ON_REQUEST = ("api", "soak", "scale")
 
