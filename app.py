@@ -13,8 +13,7 @@ import logging
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import AbstractContextManager, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from accounts import passwords
+from answers import Answer
 from api.health import HEALTH_PATHS, make_health_routes
-from api.limits import BACKUP_PATH, POINTS_PATH, LimitRequests, Limits, refuse
+from api.limits import BACKUP_PATH, POINTS_PATH, LimitRequests, Limits, find_kind, refuse
 from api.metrics import CountSessions, Metrics
 from api.problems import SpeakInProblems
 from api.routes import ANSWER_SECONDS, make_api_routes
@@ -45,6 +45,7 @@ from same_origin import CheckOrigin
 from settings import ROOT, read_settings
 from socket_guard import GuardSocket
 from ui.exports import GuardExports
+from ui.turns import TURNS
 
 
 def _find_package(name: str) -> Path:
@@ -66,6 +67,8 @@ except SettingRefused as error:
     sys.exit(f"app.py: {error}")
 
 logger = logging.getLogger("carburoam.app")
+# How soon who computes lets another thread in, such as the one that takes and sends all messages; else it is 5 ms.
+SWITCH_SECONDS = 0.001
 
 
 async def get_map_style(request: Request) -> Response:
@@ -86,7 +89,11 @@ async def get_stations(request: Request) -> Response:
     from ui.station_points import answer_points
 
     query, headers = dict(request.query_params), dict(request.headers)
-    answering = partial(answer_points, query, headers, lambda: LIMITS.compute(request.scope))
+
+    def answering() -> Answer:
+        with take_turn(request):
+            return answer_points(query, headers, lambda: LIMITS.compute(request.scope))
+
     try:
         with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
             answer = await anyio.to_thread.run_sync(answering, limiter=POINT_READERS, abandon_on_cancel=True)
@@ -158,6 +165,7 @@ async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     set_up_logging()
     take_over_logs()
     read_widget_states_safely()
+    sys.setswitchinterval(SWITCH_SECONDS)
     await anyio.to_thread.run_sync(import_libraries)
     starter = get_starter()
     mailer = None
@@ -184,6 +192,11 @@ def open_reading() -> Connection:
     return open_reading()
 
 
+def take_turn(request: Request) -> AbstractContextManager[None]:
+    """Wait until it is this client's turn to compute, and have it until the end of the block."""
+    return TURNS.take(LIMITS.find_client(request.scope, find_kind(request.scope)))
+
+
 METRICS = Metrics(open_reading)
 LIMITS = Limits(SETTINGS.requests_per_minute, SETTINGS.proxies)
 CONNECTIONS = Connections(
@@ -198,7 +211,7 @@ app = st.App(
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
         Route(POINTS_PATH, get_stations),
-        *make_api_routes(SETTINGS, open_reading, METRICS),
+        *make_api_routes(SETTINGS, open_reading, METRICS, take_turn=take_turn),
         *make_health_routes(SETTINGS, open_reading, METRICS),
         Route(BACKUP_PATH + "{ticket}", get_backup),
         Route("/session-cookie", set_login_cookie, methods=["POST"]),

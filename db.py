@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from threading import Lock
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Connection,
@@ -28,8 +30,10 @@ from sqlalchemy.util import LRUCache
 
 from errors import DatabaseNewer
 from settings import ROOT
+from shares import CLIENT
+from write_queue import WriteQueue
 
-# How long a writer waits for another, in seconds. A load holds the write lock for about a second.
+# How long a writer waits for others in all, in seconds. A load holds the write lock for about a second.
 BUSY_SECONDS = 30
 # How long pages and the API wait for an answer of PostgreSQL: several hundred times what their longest read takes.
 READ_SECONDS = 8.0
@@ -43,6 +47,12 @@ Turn = Literal["people", "feed"]
 _TURNS: dict[Turn, int] = {"people": 731_600_001, "feed": 731_600_002}
 _UPGRADE = 731_600_003
 _LOAD = 731_600_004
+# Who will write waits for the other writers of this process before a connection is taken, so that however many wait,
+# one of them holds a connection and those who read find one.
+_QUEUES: WeakKeyDictionary[Engine, dict[Turn, WriteQueue]] = WeakKeyDictionary()
+_QUEUES_LOCK = Lock()
+# Connections that are kept open, more when those are in use, and how long who finds none free waits for one.
+_POOL: dict[str, Any] = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code of a lock that was waited for in vain
 
 
@@ -58,7 +68,10 @@ def open_engine(url: str, *, read_seconds: float | None = None) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         return _open_server(url, read_seconds)
     engine = create_engine(
-        url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
+        url,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,
+        **({} if make_url(url).database in (None, "", ":memory:") else _POOL),
     )
 
     @event.listens_for(engine, "do_connect")
@@ -93,9 +106,7 @@ def _open_server(url: str, read_seconds: float | None) -> Engine:
         url,
         connect_args=limits,
         pool_pre_ping=True,
-        pool_size=10,
-        max_overflow=20,
-        pool_timeout=postgres.CONNECT_SECONDS,
+        **_POOL,
         isolation_level="REPEATABLE READ",
         hide_parameters=True,
     )
@@ -136,23 +147,62 @@ def is_shared(engine: Engine) -> bool:
 
 
 @contextmanager
-def begin_writing(engine: Engine, turn: Turn = "people") -> Iterator[Connection]:
+def begin_writing(engine: Engine, turn: Turn = "people", seconds: float = BUSY_SECONDS) -> Iterator[Connection]:
     """Open a transaction that will write, committed at the end and rolled back on an error.
 
     Writers take turns from their start, on every database: a transaction that reads first and writes later would else
-    fail, or write from what another one changed in between. SQLite has one turn for all.
+    fail, or write from what another one changed in between. SQLite has one turn for all. Those of one process are
+    served as `Shares` says, by the `CLIENT` for whom they write.
+
+    Raises DatabaseBusy: others of this process were writing for so many seconds, 0: at this moment; or enough changes
+    of the same client wait already. Raises OperationalError: it was another process, or the database is out of reach.
     """
-    if not is_shared(engine):
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    ends_at = time.monotonic() + seconds
+    with _find_queue(engine, turn).take(CLIENT.get(), seconds):
+        milliseconds = max(1, round(1000 * (ends_at - time.monotonic())))
+        if is_shared(engine):
+            with _begin_on_server(engine, turn, milliseconds) as connection:
+                yield connection
+        else:
+            with _begin_in_file(engine, milliseconds) as connection:
+                yield connection
+
+
+@contextmanager
+def _begin_in_file(engine: Engine, milliseconds: int) -> Iterator[Connection]:
+    with engine.connect().execution_options(writes=True) as connection:
+        _set_busy_timeout(connection, milliseconds)
+        try:
+            transaction = connection.begin()
+        finally:
+            # The connection is somebody else's next.
+            _set_busy_timeout(connection, 1000 * BUSY_SECONDS)
+        with transaction:
             yield connection
-        return
+
+
+@contextmanager
+def _begin_on_server(engine: Engine, turn: Turn, milliseconds: int) -> Iterator[Connection]:
     import postgres
 
     # Not REPEATABLE READ: its snapshot would be older than the turn that it waited for.
     with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
         postgres.lift_limit(connection.connection.driver_connection)
-        _take_lock(connection, _TURNS[turn])
+        _take_lock(connection, _TURNS[turn], milliseconds)
         yield connection
+
+
+def _set_busy_timeout(connection: Connection, milliseconds: int) -> None:
+    # Not through SQLAlchemy, which would begin a transaction.
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.execute(f"PRAGMA busy_timeout={milliseconds}").close()
+
+
+def _find_queue(engine: Engine, turn: Turn) -> WriteQueue:
+    """Return the queue of this process; SQLite has one for all turns."""
+    with _QUEUES_LOCK:
+        queues = _QUEUES.setdefault(engine, {})
+        return queues.setdefault(turn if is_shared(engine) else "people", WriteQueue())
 
 
 @contextmanager
@@ -287,8 +337,8 @@ def _create_database(engine: Engine) -> None:
             raise
 
 
-def _take_lock(connection: Connection, number: int) -> None:
+def _take_lock(connection: Connection, number: int, milliseconds: int = 1000 * BUSY_SECONDS) -> None:
     """Wait for one of our locks, to be held until the end of the transaction."""
     connection.execute(
-        select(func.set_config("lock_timeout", f"{BUSY_SECONDS}s", True), func.pg_advisory_xact_lock(number))
+        select(func.set_config("lock_timeout", f"{milliseconds}ms", True), func.pg_advisory_xact_lock(number))
     )

@@ -3,6 +3,7 @@
 CarburoamError
 ├── SettingRefused        a setting cannot be used as it stands
 ├── CopyRefused           a database can't be copied to another without losing something
+├── DatabaseBusy          others were writing all the time that a writer may wait
 ├── DatabaseNewer         a newer version of the program has changed the tables of the database
 ├── FeedError             the national feed gave nothing to load
 │   ├── FeedUnreachable   it could not be fetched: network, time-out, HTTP status, certificate
@@ -63,6 +64,13 @@ class SettingRefused(CarburoamError):
 
 class CopyRefused(CarburoamError):
     """A database can't be copied to another one without losing something."""
+
+
+class DatabaseBusy(CarburoamError, OSError):
+    """Others were writing all the time that a writer may wait, or enough changes of one client wait; nothing was done.
+
+    An OSError too: who copes with a database that is out of reach copes with one that can't be written to.
+    """
 
 
 class DatabaseNewer(CarburoamError, OSError):

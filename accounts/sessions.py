@@ -179,12 +179,15 @@ def _select_driver() -> Select[*tuple[Any, ...]]:
 
 
 def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:
-    """Note that a session is used, at most once an hour, so that a rerun seldom writes."""
+    """Note that a session is used, at most once an hour, so that a rerun seldom writes.
+
+    Raises DatabaseBusy or OperationalError: somebody else is writing at this moment. No page waits for that.
+    """
     is_stale = (LoginSession.token_hash == hash_session_id(session_id), LoginSession.seen_at < now - SEEN_EVERY)
     with engine.connect() as connection:
         if connection.execute(select(LoginSession.token_hash).where(*is_stale)).first() is None:
             return
-    with begin_writing(engine) as connection:
+    with begin_writing(engine, seconds=0) as connection:
         # The driver first: afterwards the session is no longer stale.
         of_session = select(LoginSession.user_id).where(*is_stale)
         _note_seen(connection, Credential.user_id.in_(of_session), now)

@@ -23,6 +23,7 @@ from api.health import HEALTH_PATHS
 from api.problems import make_problem
 from errors import TooManyRequests
 from origins import FORWARDED_FOR, Address, Network, find_address, is_from_this_machine, name_network
+from shares import Client
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -144,6 +145,10 @@ class Limits:
             yield
         finally:
             self._computing.give_back(key, ADVANCE_SECONDS - (time.thread_time() - begin))
+
+    def find_client(self, scope: Scope, what: str) -> Client:
+        """Return by what a request is known where clients share what is scarce; `what` is asked for."""
+        return Client(self._find_bucket(scope), tab=what)
 
     def _find_bucket(self, scope: Scope) -> str:
         forwarded = Headers(scope=scope).getlist(FORWARDED_FOR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -43,6 +44,7 @@ from settings import Settings
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 OpenReading = Callable[[], Connection]
+TakeTurn = Callable[[Request], AbstractContextManager[None]]
 
 KEEP_SECONDS = 60  # an address doesn't name the load it is of: after the next one it says something else
 ANSWER_SECONDS = 15.0  # with all readers busy with a database that doesn't answer, nobody waits longer for one
@@ -56,15 +58,23 @@ def make_api_routes(
     open_reading: OpenReading,
     metrics: Metrics,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    take_turn: TakeTurn = lambda _request: nullcontext(),
 ) -> list[BaseRoute]:
-    """Return the routes of /api; `open_reading` may raise what a database that is away raises."""
-    api = _make_api(settings, open_reading, metrics, now)
+    """Return the routes of /api; `open_reading` may raise what a database that is away raises.
+
+    What has to be computed for a request is computed within `take_turn`.
+    """
+    api = _make_api(settings, open_reading, metrics, now, take_turn)
     # What is mounted answers below /api/ only; without the slash a program would get a page.
     return [Route("/api", api), Mount("/api", api)]
 
 
 def _make_api(
-    settings: Settings, open_reading: OpenReading, metrics: Metrics, now: Callable[[], datetime]
+    settings: Settings,
+    open_reading: OpenReading,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+    take_turn: TakeTurn,
 ) -> Starlette:
     limiter, figures = anyio.CapacityLimiter(READERS), NationalFigures()
 
@@ -79,7 +89,7 @@ def _make_api(
         async def endpoint(request: Request) -> Response:
             try:
                 asked = read(request)
-                reading = partial(_read, open_reading, answer, request, asked)
+                reading = partial(_read, take_turn, open_reading, answer, request, asked)
                 with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
                     found = await anyio.to_thread.run_sync(reading, limiter=limiter, abandon_on_cancel=True)
             except ParametersRefused as error:
@@ -144,9 +154,13 @@ def _make_api(
 
 
 def _read(
-    open_reading: OpenReading, answer: Callable[[Connection, Request, T], Answer | None], request: Request, asked: T
+    take_turn: TakeTurn,
+    open_reading: OpenReading,
+    answer: Callable[[Connection, Request, T], Answer | None],
+    request: Request,
+    asked: T,
 ) -> Answer | None:
-    with open_reading() as connection:
+    with take_turn(request), open_reading() as connection:
         return answer(connection, request, asked)
 
 

@@ -35,6 +35,12 @@ def _measure_costly() -> Table:
     return measure_costly()
 
 
+def _measure_fairness() -> Table:
+    from bench.fairness import measure_fairness
+
+    return measure_fairness()
+
+
 def _measure_api() -> Table:
     from bench.api import measure_api
 
@@ -59,6 +65,7 @@ GROUPS: Mapping[str, Callable[[], Table]] = {
     "stations": _measure_stations,
     "stock-outs": measure_stock_outs,
     "costly": _measure_costly,
+    "fairness": _measure_fairness,
 }
 ON_REQUEST = ("api", "soak", "scale")
 

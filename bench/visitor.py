@@ -101,6 +101,10 @@ class Visitor:
         """Let the part of the page that runs by itself again and again do so."""
         return await self._rerun(fragment=self._fragment)
 
+    async def send_rerun(self) -> None:
+        """Ask for a rerun without waiting for it."""
+        await self._socket.send(self._make_request().SerializeToString())
+
     async def change(self, key: str, value: Value) -> float:
         """Change a widget outside any form."""
         self._set(key, value)
@@ -150,17 +154,7 @@ class Visitor:
 
     async def _rerun(self, trigger: WidgetState | None = None, fragment: str = "") -> float:
         """Ask for a run of the page, or of a fragment alone, and take in what it draws."""
-        message = BackMsg()
-        request = message.rerun_script
-        request.fragment_id = fragment
-        request.query_string = urlencode(self._query)
-        request.page_script_hash = self._page_hash
-        request.page_name = "" if self._page_hash else self._page
-        request.context_info.url = f"{self._url}/{self._page}"
-        request.context_info.locale = "en"
-        request.context_info.timezone = "Europe/Paris"
-        request.context_info.color_scheme = "light"
-        request.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger is not None else [])])
+        message = self._make_request(trigger, fragment)
         start = time.perf_counter()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -177,6 +171,20 @@ class Visitor:
             if element.WhichOneof("type") == "exception":
                 raise VisitFailed(f"{element.exception.type}: {element.exception.message}")
         return milliseconds
+
+    def _make_request(self, trigger: WidgetState | None = None, fragment: str = "") -> BackMsg:
+        message = BackMsg()
+        request = message.rerun_script
+        request.fragment_id = fragment
+        request.query_string = urlencode(self._query)
+        request.page_script_hash = self._page_hash
+        request.page_name = "" if self._page_hash else self._page
+        request.context_info.url = f"{self._url}/{self._page}"
+        request.context_info.locale = "en"
+        request.context_info.timezone = "Europe/Paris"
+        request.context_info.color_scheme = "light"
+        request.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger is not None else [])])
+        return message
 
     async def _take_answer(self, *, is_fragment: bool) -> None:
         """Take in what the server sends, up to the end of the run; a script may start itself again before."""

@@ -19,14 +19,15 @@ from settings import ROOT
 
 FLOOR = (
     *("answers", "backup", "db", "errors", "liveness", "load_lock", "logs", "mail", "models", "niceness"),
-    *("origins", "outputs", "postgres", "settings", "statefiles", "text", "translations", "typed"),
+    *("origins", "outputs", "postgres", "settings", "shares", "statefiles", "text", "translations", "typed"),
+    "write_queue",
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")
 KNOWS = {"accounts": (), "stations": (), "prices": ("stations",), "feed": (), "api": ("prices", "stations")}
 # What a page may build on: it holds no query, so that it needs neither the database's library nor the feed.
 FOR_PAGES = ("ui", "accounts", "stations", "prices", "etl", "scheduler", "settings", "models", "errors", "statefiles")
-FOR_UI = (*FOR_PAGES, "answers", "backup", "db", "logs", "mail", "origins", "outputs", "translations")
+FOR_UI = (*FOR_PAGES, "answers", "backup", "db", "logs", "mail", "origins", "outputs", "shares", "translations")
 
 
 def list_files(*names: str) -> list[Path]:

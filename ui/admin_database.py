@@ -19,6 +19,7 @@ from ui.authentication import get_driver, get_secret_key, get_session_id
 from ui.backup_download import get_tickets, make_address
 from ui.callbacks import guarded, leave_if_gone
 from ui.formats import format_count, format_number
+from ui.page_turns import takes_turn
 from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
 from ui.tables import show_table
 from ui.texts import _
@@ -63,6 +64,7 @@ def _show_backup() -> None:
 
 
 @st.fragment(run_every=POLL_SECONDS)
+@takes_turn
 def _offer_backup(ticket: str) -> None:
     """Draw the link until it is spent, which no rerun tells of, or its minute is over."""
     leave_if_gone()

@@ -21,6 +21,7 @@ from ui.admin_refusal import show_refusal
 from ui.callbacks import is_still_here
 from ui.formats import format_count, format_instant, format_number
 from ui.load_chart import show_load_chart
+from ui.page_turns import takes_turn
 from ui.reading import get_engine, get_settings, get_starter, open_reading
 from ui.run_messages import word_message
 from ui.tables import show_table
@@ -211,6 +212,7 @@ def _watch(shown: _State) -> None:
     is_first = True
 
     @st.fragment(run_every=POLL_SECONDS)
+    @takes_turn
     def watch() -> None:
         nonlocal is_first
         if is_first:  # with the page itself, which has just asked

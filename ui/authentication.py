@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import streamlit as st
+from sqlalchemy.exc import SQLAlchemyError
 from streamlit_authenticator import Authenticate
 
 from accounts.profile import change_language
@@ -27,12 +28,13 @@ from accounts.sessions import (
     open_session,
     renew_session,
 )
-from errors import DriverUnknown, NotSaved
+from errors import DatabaseBusy, DriverUnknown
 from statefiles import read_secret_key
 from ui.login_cookie import COOKIE, Claims, draw_writer, read_claims, sign_claims
-from ui.reading import begin_change, get_engine, get_settings, open_reading, saving
+from ui.page_turns import takes_turn
+from ui.reading import begin_change, get_engine, get_settings, open_reading
 from ui.station_list import carry_over
-from ui.visitor import get_browser
+from ui.visitor import DRIVER_KEY, get_browser
 
 HOLD_SECONDS = 2.0
 MAX_HELD = 64  # each holds the thread of its tab
@@ -82,15 +84,16 @@ def restore_driver() -> Driver | None:
     elif is_new:
         st.session_state["session_id"] = str(session_id)
         st.session_state["cookie_found"] = True
-        with suppress(NotSaved), saving():  # nobody is kept out because this can't be noted
+        # Nobody is kept out because this can't be noted now: the next tab notes it.
+        with suppress(DatabaseBusy, SQLAlchemyError):
             mark_seen(get_engine(), str(session_id), now)
-    st.session_state["driver"] = driver
+    st.session_state[DRIVER_KEY] = driver
     return driver
 
 
 def get_driver() -> Driver | None:
     """Return who is logged in on this rerun."""
-    driver = st.session_state.get("driver")
+    driver = st.session_state.get(DRIVER_KEY)
     return driver if isinstance(driver, Driver) else None
 
 
@@ -153,7 +156,7 @@ def end_session() -> None:
 def forget_session(*, is_deleted: bool = False) -> None:
     """Forget, in this browser, a session that is over: by logging out, or with its account (`is_deleted`)."""
     st.session_state.pop("session_id", None)
-    st.session_state["driver"] = None
+    st.session_state[DRIVER_KEY] = None
     st.session_state["logged_out"] = True
     st.session_state["just_left"] = "deleted" if is_deleted else "here"
     _write_cookie_later(None)
@@ -170,6 +173,7 @@ def draw_cookie() -> None:
 
 
 @st.fragment
+@takes_turn
 def _draw_cookie() -> None:
     if st.session_state.pop("cookie_found", False) and (driver := get_driver()) is not None:
         _log_in_by_cookie(get_session_id(), driver)

@@ -14,6 +14,7 @@ from prices.freshness import Freshness, find_as_of, get_freshness
 from settings import AS_OF_FEED
 from ui.callbacks import is_still_here
 from ui.formats import format_instant
+from ui.page_turns import takes_turn
 from ui.reading import get_engine, get_national_figures, get_settings, get_starter, open_reading
 from ui.texts import _
 
@@ -117,6 +118,7 @@ def _watch(freshness: Freshness | None, is_running: bool) -> None:
     is_first = True
 
     @st.fragment(run_every=POLL_SECONDS if is_soon else IDLE_POLL_SECONDS)
+    @takes_turn
     def watch() -> None:
         nonlocal is_first
         if is_first:  # with the page itself, which has just asked

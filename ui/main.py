@@ -19,11 +19,11 @@ from ui.carry_question import show_carry_question
 from ui.formats import escape
 from ui.freshness import read_freshness
 from ui.near_me import mark_language
+from ui.page_turns import take_turn
 from ui.reading import describe_database_error, get_engine, get_settings, get_starter
 from ui.sidebar import choose_language, have_timer, show_driver, show_logo, show_sidebar_foot
 from ui.station_list import show_tried_in_address
 from ui.texts import _, get_language, hold_language
-from ui.turns import TURNS
 
 logger = logging.getLogger("carburoam.pages")
 
@@ -203,5 +203,5 @@ def lead_elsewhere(driver: Driver | None, page: str) -> None:
         go_to("landing", {})
 
 
-with TURNS.take():
+with take_turn():
     main()

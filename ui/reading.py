@@ -14,12 +14,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from db import READ_SECONDS, begin_writing, open_engine, prepare_database
-from errors import NotSaved
+from errors import DatabaseBusy, NotSaved
 from mail import Mailer
 from prices.figures import NationalFigures
 from prices.medians import NearbyMedians
 from scheduler import Starter
 from settings import Settings, read_settings
+from shares import CLIENT
+from ui.visitor import get_client
 
 logger = logging.getLogger("carburoam.pages")
 
@@ -124,17 +126,23 @@ def begin_change() -> Iterator[Connection]:
 
 @contextmanager
 def saving() -> Iterator[None]:
-    """Let the block change what the database keeps; the cause of a failure is in the log.
+    """Let the block change what the database keeps, for this tab; the cause of a failure is in the log.
 
     Raises NotSaved: the database could not do it; what of it was in a transaction is undone.
     """
     if _is_refusing.get():
         raise NotSaved
+    before = CLIENT.set(get_client(get_settings()))
     try:
         yield
+    except DatabaseBusy as error:
+        logger.log(logging.WARNING, "change status=busy reason=%r", str(error))
+        raise NotSaved from error
     except SQLAlchemyError as error:
         logger.log(logging.ERROR, "change status=failed error=%r", describe_database_error(error))
         raise NotSaved from error
+    finally:
+        CLIENT.reset(before)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from prices.freshness import Freshness
 from settings import ROOT, VERSION
 from ui.authentication import end_session, is_language_in_address, keep_language
 from ui.formats import escape, format_age
+from ui.page_turns import takes_turn
 from ui.saving import saves
 from ui.texts import LANGUAGES, _, find_browser_language
 
@@ -78,6 +79,7 @@ def show_sidebar_foot(freshness: Freshness | None) -> None:
 
 
 @st.fragment(run_every=TIMER_SECONDS)
+@takes_turn
 def have_timer() -> None:
     """Draw nothing: that there is a timer counts.
 

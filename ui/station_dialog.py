@@ -21,6 +21,7 @@ from ui.favourite_changes import SHOWN_KEY, close_station
 from ui.formats import escape, format_day
 from ui.freshness import count_ages_from, show_banners
 from ui.own_stations import show_add_form
+from ui.page_turns import takes_turn
 from ui.price_table import make_directions_link, name_station
 from ui.reading import open_reading
 from ui.station_view import (
@@ -52,6 +53,7 @@ def show_asked_station(
     title = escape(name_station(station.address, station.town))
     is_first = True
 
+    @takes_turn
     def show() -> None:
         nonlocal is_first
         if not is_first:  # with the page itself, which has just asked
@@ -62,6 +64,7 @@ def show_asked_station(
     st.dialog(title, width="medium", on_dismiss=close_station)(show)()
 
 
+@takes_turn
 def _show_unknown() -> None:
     _close_if_gone()
     st.markdown(_("This station is not in the national feed, or no longer."))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+
 import streamlit as st
 
 from origins import FORWARDED_FOR, find_address, name_network, read_address
 from settings import Settings
+from shares import Client
+
+TAB_KEY, DRIVER_KEY = "tab", "driver"
 
 # Where a proxy on this machine asks from, for others. Other addresses of loopback are their own programs'.
 _OF_PROXIES = ("127.0.0.1", "::1")
@@ -35,6 +40,13 @@ def get_browser_secret(settings: Settings) -> str:
         return f"cookie {cookie}"
     address = get_address(settings)
     return f"address {address}" if address else ""
+
+
+def get_client(settings: Settings) -> Client:
+    """Return by what this tab is known where clients share what is scarce."""
+    tab = st.session_state.setdefault(TAB_KEY, secrets.token_hex(8))
+    driver = st.session_state.get(DRIVER_KEY)  # of the run before, as this one has not asked yet
+    return Client(get_address(settings) or "", "" if driver is None else str(driver.id), tab)
 
 
 def get_browser() -> str:

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from settings import ROOT
+from shares import Client
 from ui.turns import Turns
 
 LONG = 600.0  # no turn ends by itself in these tests
@@ -18,14 +19,24 @@ SECONDS = 20.0
 class Run:
     """A thread that takes a turn and has it until it is told to end: it computes all that time, or waits."""
 
-    def __init__(self, turns: Turns, begun: list[str], name: str, *, is_waiting: bool = False) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        begun: list[str],
+        name: str,
+        *,
+        is_waiting: bool = False,
+        client: Client | None = None,
+        supersedes: bool = False,
+    ) -> None:
+        self._client, self._supersedes = client or Client(name), supersedes
         self.has_turn, self.may_end = threading.Event(), threading.Event()
         self._turns, self._begun, self._name, self._is_waiting = turns, begun, name, is_waiting
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
-        with self._turns.take():
+        with self._turns.take(self._client, supersedes=self._supersedes):
             self._begun.append(self._name)
             self.has_turn.set()
             if self._is_waiting:
@@ -57,7 +68,7 @@ def _always_computing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_always_computing")
 def test_one_at_a_time_has_a_turn_in_the_order_of_their_coming() -> None:
-    turns, begun = Turns(LONG), []
+    turns, begun = Turns(LONG, LONG), []
     runs = []
     for count, name in enumerate("abc"):
         runs.append(Run(turns, begun, name))
@@ -69,7 +80,7 @@ def test_one_at_a_time_has_a_turn_in_the_order_of_their_coming() -> None:
 
 
 def test_a_run_that_waits_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() -> None:
-    turns, begun = Turns(LONG), []
+    turns, begun = Turns(LONG, LONG), []
     waiting = [Run(turns, begun, name, is_waiting=True) for name in ("database", "mail server", "another")]
     for run in waiting:
         assert run.has_turn.wait(SECONDS)
@@ -85,7 +96,7 @@ def test_a_run_that_waits_holds_up_nobody_and_takes_no_other_turn_away_in_the_en
 
 @pytest.mark.usefixtures("_always_computing")
 def test_who_takes_too_long_holds_up_nobody_and_takes_no_other_turn_away_in_the_end() -> None:
-    turns, begun = Turns(0.05), []
+    turns, begun = Turns(0.05, LONG), []
     stuck = Run(turns, begun, "stuck")
     assert stuck.has_turn.wait(SECONDS)
     turns._turn_seconds = LONG
@@ -103,7 +114,7 @@ def test_who_takes_too_long_holds_up_nobody_and_takes_no_other_turn_away_in_the_
 def test_a_run_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its time is read as often as it takes to tell: as long as it computes a tenth of it, nobody else begins."""
     monkeypatch.setattr("ui.turns.IDLE_SHARE", 0.00001)  # beside others on a busy machine
-    turns, begun = Turns(LONG), []
+    turns, begun = Turns(LONG, LONG), []
     first = Run(turns, begun, "first")
     assert first.has_turn.wait(SECONDS)
     second = Run(turns, begun, "second")
@@ -114,8 +125,8 @@ def test_a_run_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_run_that_fails_passes_its_turn_on() -> None:
-    turns, begun = Turns(LONG), []
-    with pytest.raises(ZeroDivisionError), turns.take():
+    turns, begun = Turns(LONG, LONG), []
+    with pytest.raises(ZeroDivisionError), turns.take(Client()):
         raise ZeroDivisionError
     run = Run(turns, begun, "next")
     assert run.has_turn.wait(SECONDS)
@@ -134,3 +145,91 @@ print("imported")
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.stdout, done.returncode) == ("imported\n", 0), done.stderr
+
+
+@pytest.mark.usefixtures("_always_computing")
+def test_who_asks_for_little_waits_for_one_run_of_who_floods() -> None:
+    turns, begun = Turns(LONG, LONG), []
+    first = Run(turns, begun, "first", client=Client("192.0.2.1", "", "tab 0"))
+    assert first.has_turn.wait(SECONDS)
+    flood = []
+    for number in range(1, 13):
+        flood.append(Run(turns, begun, f"flood {number}", client=Client("192.0.2.1", "", f"tab {number}")))
+        wait_for_waiting(turns, number)
+    other = Run(turns, begun, "other", client=Client("203.0.113.1", "", "tab"))
+    wait_for_waiting(turns, 13)
+    first.end()
+    assert other.has_turn.wait(SECONDS)
+    assert begun == ["first", "other"]
+    other.end()
+    for run in flood:
+        run.end()
+
+
+@pytest.mark.usefixtures("_always_computing")
+def test_behind_one_address_who_asks_for_little_waits_for_one_run_of_the_tab_that_floods() -> None:
+    turns, begun = Turns(LONG, LONG), []
+    flooder, neighbour = Client("192.0.2.1", "", "flooder"), Client("192.0.2.1", "", "neighbour")
+    runs = [Run(turns, begun, "first", client=flooder)]
+    assert runs[0].has_turn.wait(SECONDS)
+    for number in range(1, 6):
+        runs.append(Run(turns, begun, f"flood {number}", client=flooder))
+        wait_for_waiting(turns, number)
+    other = Run(turns, begun, "neighbour", client=neighbour)
+    wait_for_waiting(turns, 6)
+    runs[0].end()
+    assert other.has_turn.wait(SECONDS)
+    assert begun == ["first", "neighbour"]
+    for run in [other, *runs]:
+        run.end()
+
+
+@pytest.mark.usefixtures("_always_computing")
+def test_runs_that_are_superseded_go_on_at_once_and_those_of_others_wait() -> None:
+    turns, begun, tab = Turns(LONG, LONG), [], Client("192.0.2.1", "", "tab")
+    first = Run(turns, begun, "first")
+    assert first.has_turn.wait(SECONDS)
+    old = Run(turns, begun, "old", client=tab)
+    wait_for_waiting(turns, 1)
+    other = Run(turns, begun, "other", client=tab._replace(tab="another"))
+    wait_for_waiting(turns, 2)
+    new = Run(turns, begun, "new", client=tab, supersedes=True)
+    assert old.has_turn.wait(SECONDS)
+    wait_for_waiting(turns, 2)
+    old.end()
+    assert begun == ["first", "old"], "what was superseded has no turn that it could pass on"
+    for run in (first, other, new):
+        run.end()
+    assert set(begun) == {"first", "old", "other", "new"}
+
+
+def test_within_a_turn_there_is_nothing_to_wait_for() -> None:
+    turns = Turns(LONG, LONG)
+    with turns.take(Client()), turns.take(Client()):
+        pass
+    with turns.take(Client("192.0.2.1")):
+        pass
+
+
+@pytest.mark.usefixtures("_always_computing")
+def test_who_computes_too_long_holds_up_its_own_driver_and_nobody_else() -> None:
+    turns, begun = Turns(LONG, 0.01), []
+    late = Run(turns, begun, "late", client=Client("192.0.2.1", "", "tab"))
+    assert late.has_turn.wait(SECONDS)
+    first = Run(turns, begun, "first", client=Client("203.0.113.1", "", "tab"))
+    assert first.has_turn.wait(SECONDS)
+    turns._computing_seconds = LONG
+    same = Run(turns, begun, "same", client=Client("192.0.2.1", "", "tab"))
+    own = Run(turns, begun, "own", client=Client("192.0.2.1", "", "another tab"))
+    neighbour = Run(turns, begun, "neighbour", client=Client("192.0.2.1", "7", "tab"))
+    wait_for_waiting(turns, 3)
+    first.end()
+    assert neighbour.has_turn.wait(SECONDS)
+    assert begun == ["late", "first", "neighbour"]
+    neighbour.end()
+    assert not own.has_turn.wait(0.1), "one of the same driver still computes"
+    late.end()
+    assert own.has_turn.wait(SECONDS)
+    own.end()
+    assert same.has_turn.wait(SECONDS)
+    same.end()
