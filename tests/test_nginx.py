@@ -112,6 +112,17 @@ def test_no_body_reaches_the_application(front: tuple[Nginx, WebServer]) -> None
     assert app.requests == []
 
 
+def test_only_the_cookie_of_a_log_in_comes_in_a_body(front: tuple[Nginx, WebServer]) -> None:
+    nginx, _ = front
+    statuses = []
+    for size in (1000, 3000):
+        connection = http.client.HTTPSConnection(NAME, nginx.port, timeout=20, context=nginx.make_context())
+        connection.request("POST", "/session-cookie", b"x" * size)
+        statuses.append(connection.getresponse().status)
+        connection.close()
+    assert statuses == [501, 413]  # the server of these tests knows no POST
+
+
 HALVES = (
     (False, b"", b""),  # not even a handshake
     (True, b"", b""),
