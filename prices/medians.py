@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import median_low
 from threading import Lock
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from db import OF_MANY_FORMS
 from models import Price, Station, StockOut
 from prices.figures import NationalFigure
-from stations.geography import Point, compute_distance_km, make_box
+from stations.geography import Point, find_chord, find_direction, make_box
 
 RADIUS_KM = 10.0
 
@@ -68,8 +67,10 @@ def compute_medians(
     boxes = [make_box(latitude, longitude, RADIUS_KM) for latitude, longitude in stations.values()]
     if not known or not boxes:
         return medians
+    # A row a station, its fresh prices side by side: fetching a row for each of them would take most of the time.
+    prices = (func.max(case((_is_fresh(figure), Price.price))) for figure in known)
     query = (
-        select(Station.latitude, Station.longitude, Price.gastype_id, Price.price)
+        select(Station.latitude, Station.longitude, *prices)
         .join(Price, Price.station_id == Station.id)
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == Price.gastype_id))
         .where(
@@ -79,27 +80,29 @@ def compute_medians(
                     for box in boxes
                 )
             ),
-            or_(*map(_is_fresh, known)),
             Station.left_feed_at.is_(None),
             Station.is_location_doubtful.is_(False),
             StockOut.station_id.is_(None),
         )
+        .group_by(Station.id)
         .order_by(Station.latitude)
     )
-    # By place: one distance counts for all fuels there.
-    offers: dict[tuple[float, float], list[tuple[int, int]]] = defaultdict(list)
-    for latitude, longitude, fuel_id, price in connection.execute(query, execution_options=OF_MANY_FORMS):
-        offers[latitude, longitude].append((fuel_id, price))
-    places = list(offers)
-    latitudes = [place[0] for place in places]
+    rows = connection.execute(query, execution_options=OF_MANY_FORMS).all()
+    places = [(*find_direction(row[0], row[1]), row[2:]) for row in rows]
+    latitudes = [row[0] for row in rows]
+    most = find_chord(RADIUS_KM) ** 2
     for (station_id, (latitude, longitude)), box in zip(stations.items(), boxes, strict=True):
-        around: dict[int, list[int]] = defaultdict(list)
-        for place in places[bisect_left(latitudes, box.south) : bisect_right(latitudes, box.north)]:
-            if box.west <= place[1] <= box.east and compute_distance_km(latitude, longitude, *place) <= RADIUS_KM:
-                for fuel_id, price in offers[place]:
-                    around[fuel_id].append(price)
-        for fuel_id, prices in around.items():
-            medians[station_id, fuel_id] = median_low(prices)
+        x, y, z = find_direction(latitude, longitude)
+        around = [
+            offers
+            for other_x, other_y, other_z, offers in places[
+                bisect_left(latitudes, box.south) : bisect_right(latitudes, box.north)
+            ]
+            if (x - other_x) ** 2 + (y - other_y) ** 2 + (z - other_z) ** 2 <= most
+        ]
+        for figure, column in zip(known, zip(*around, strict=True), strict=False):  # no column where nobody is around
+            if fresh := [price for price in column if price is not None]:
+                medians[station_id, figure.fuel_id] = median_low(fresh)
     return medians
 
 

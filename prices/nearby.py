@@ -169,12 +169,20 @@ def list_nearby_prices(
     elif latitude is not None and longitude is not None and radius_km is not None:
         query = query.where(_is_around(has_zip_codes=bool(zip_codes)))
         values |= asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
-    if is_national and most is not None and filters.open_at is None:
-        query = query.add_columns(func.count().over().label("total")).limit(most)
+    is_open = None if filters.open_at is None else make_opening_judge(filters.open_at)
+    total: int | None = None
+    if is_national and most is not None:
+        if is_open is None:
+            query = query.add_columns(func.count().over().label("total")).limit(most)
+        else:  # all are judged, and no more is read of those that are not wanted
+            hours = query.with_only_columns(Station.id, Station.has_automat, Station.opening_hours)
+            judged = connection.execute(hours, values, execution_options=OF_MANY_FORMS)
+            open_ids = [id_ for id_, has_automat, week in judged.all() if is_open(week, has_automat)]
+            query, total = query.where(Station.id.in_(open_ids[:most])), len(open_ids)
     rows: Sequence[Row[Any]] = connection.execute(query, values, execution_options=OF_MANY_FORMS).all()
-    total = rows[0].total if rows and hasattr(rows[0], "total") else None
-    if filters.open_at is not None:
-        is_open = make_opening_judge(filters.open_at)
+    if total is None:
+        total = rows[0].total if rows and is_national and most is not None else None
+    if is_open is not None:
         rows = [row for row in rows if is_open(row.opening_hours, row.has_automat)]
     distances_km: dict[int, float] = {}
     if is_around and latitude is not None and longitude is not None:

@@ -219,3 +219,23 @@ def test_all_fuels_of_some_stations_are_read_at_once(engine: Engine) -> None:
         2: [(E10, None, None, True)],
         9: [],
     }
+
+
+@pytest.mark.parametrize("open_at", [None, NOW])
+@pytest.mark.parametrize("fuel_id", [None, E10])
+def test_the_first_rows_of_the_country_are_those_of_all_and_all_are_counted(
+    engine: Engine, fuel_id: int | None, open_at: datetime | None
+) -> None:
+    with begin_writing(engine) as connection:
+        for station_id in range(1, 12):
+            add_station(connection, station_id)
+            add_price(connection, station_id, 1800 - station_id)
+            hours = None if station_id == 3 else "|".join(["00:00-24:00" if station_id % 4 else ""] * 7)
+            connection.execute(update(Station).where(Station.id == station_id).values(opening_hours=hours))
+        filters = StationFilters(open_at=open_at)
+        every = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, filters=filters)
+        first = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, filters=filters, most=5)
+        none = list_nearby_prices(connection, FIGURE, 3, as_of=NOW, filters=filters, most=5)
+    assert len(every.rows) == every.total == first.total == (11 if open_at is None else 8)
+    assert first.rows[:] == every.rows[:5]
+    assert (len(none.rows), none.total) == (0, 0)

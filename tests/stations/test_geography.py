@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import asin, pi
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import settings as effort
 from hypothesis import strategies as some
 
-from stations.geography import EARTH_RADIUS_KM, compute_distance_km, find_centre, find_median, make_box
+from stations.geography import (
+    EARTH_RADIUS_KM,
+    compute_distance_km,
+    find_centre,
+    find_chord,
+    find_direction,
+    find_median,
+    make_box,
+)
 
 PARIS = (48.8566, 2.3522)
 LONDON = (51.5074, -0.1278)
@@ -111,3 +119,12 @@ def test_of_several_groups_the_largest_is_the_centre_wherever_home_is() -> None:
 def test_a_minority_of_points_does_not_move_the_median_away_from_the_others() -> None:
     latitude, longitude = find_median([PARIS, PARIS, (48.9, 2.4), LYON, LYON])
     assert compute_distance_km(latitude, longitude, *PARIS) < 10
+
+
+@pytest.mark.parametrize("distance_km", [0.0, 0.001, 1.0, 10.0, 500.0, 15_000.0])
+def test_two_directions_are_as_far_apart_as_their_points(distance_km: float) -> None:
+    latitude, longitude = 45.76, 4.84
+    other = latitude, longitude + 3.1
+    chord = sum((a - b) ** 2 for a, b in zip(find_direction(latitude, longitude), find_direction(*other), strict=True))
+    assert find_chord(compute_distance_km(latitude, longitude, *other)) == pytest.approx(chord**0.5)
+    assert 2 * EARTH_RADIUS_KM * asin(find_chord(distance_km) / 2) == pytest.approx(distance_km)
