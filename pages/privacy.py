@@ -109,8 +109,9 @@ st.caption(_("What has been kept long enough is deleted once a day, so it may st
 st.header(_("Cookies"), anchor=False)
 st.markdown(
     _(
-        "Two, and no tracker: `{login}` keeps you logged in and is set when you log in; `_streamlit_xsrf` protects "
-        "forms. Nothing comes from third parties."
+        "Two, and no tracker: `{login}` keeps you logged in, until you close the browser or for as long as you asked "
+        "to stay logged in; `_streamlit_xsrf` protects forms, downloads and codes from other browsers. Nothing comes "
+        "from third parties."
     ).format(login=COOKIE)
 )
 if contact := get_settings().contact:
