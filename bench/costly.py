@@ -297,7 +297,7 @@ def _list_pages() -> list[Request]:
         opening("choose", {"fuel": "Gazole"}),
         opening("choose", {"fuel": "Gazole", "stock": "true", "open": "true"}),
         *(opening("landing", {"q": digit, "fuel": "Gazole"}) for digit in "123456789"),
-        opening("landing", {"q": "é" * 10_000}),
+        opening("landing", {"q": "é" * 5_000}),
         opening("station", {"id": "9" * 20_000}),
     ]
 
@@ -356,8 +356,8 @@ def _list_changes() -> list[Request]:
         acting("landing", {"q": "3", "fuel": "Gazole"}, "every station shown that can be", _go_deep),
         acting("landing", {"q": "Paris"}, "its fragment alone", _find_fragment),
         acting("choose", {}, "its fragment alone", _find_fragment),
-        acting("landing", {}, "q changed to 60,000 letters", _find_change("q", "é" * 25_000)),
-        acting("choose", {}, "q changed to 60,000 letters", _find_change("q", "a " * 25_000)),
+        acting("landing", {}, "q changed to 6,000 letters", _find_change("q", "é" * 6_000)),
+        acting("choose", {}, "q changed to 24,000 letters", _find_change("q", "a " * 12_000)),
         acting("dashboard", {}, "the example taken", _find_press("example")),
     ]
 

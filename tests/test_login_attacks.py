@@ -45,7 +45,10 @@ def server(
     changes: dict[str, Any] = {
         "trusted_proxies": "127.0.0.1",
         "smtp_url": SecretStr("smtp://127.0.0.1:1"),
-        "requests_per_minute": 0,  # of sockets: that is another limit
+        # Of sockets: these are other limits.
+        "requests_per_minute": 0,
+        "tabs_per_address": 0,
+        "messages_per_10_seconds": 0,
     }
     with run_server(settings.model_copy(update=changes)) as server:
         yield server

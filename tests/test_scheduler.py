@@ -1027,7 +1027,7 @@ def test_what_has_been_kept_long_enough_goes_though_no_load_is_due(
     load_here(settings)
     now = datetime.now(UTC)
     with begin_writing(engine) as connection:
-        for name, age in (("old", timedelta(hours=2)), ("new", timedelta(0))):
+        for name, age in (("old", timedelta(days=2)), ("new", timedelta(0))):
             at = {"last_at": now - age, "window_began_at": now - age}
             connection.execute(insert(Attempt).values(subject_hash=name, times=1, **at))
     processes.run_scheduler(settings)

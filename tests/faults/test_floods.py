@@ -50,7 +50,7 @@ MORE_THREADS = 60  # each kind of reader has its own few; pages have Streamlit's
 MORE_FILES = 60 + 3 * 128
 KEPT_SECONDS = 200.0  # until nothing is left of closed tabs
 LINES_A_MINUTE = 300
-TABS_ALLOWED = 12
+TABS_ALLOWED = 60  # 12, and 48 that wait
 MAILS_ALLOWED = 20
 
 

@@ -58,7 +58,7 @@ def test_pages_answer_and_others_save_though_one_visitor_s_forms_wait_for_the_wr
     async def change_language(
         cookie: dict[str, str], address: str, may_begin: asyncio.Event, opened: list[str]
     ) -> None:
-        async with open_visit(server.url, cookie, address) as visitor:
+        async with open_visit(server.url, cookie, address=address) as visitor:
             await visitor.open_page("about", {})
             opened.append(address)
             await may_begin.wait()
@@ -82,7 +82,7 @@ def test_pages_answer_and_others_save_though_one_visitor_s_forms_wait_for_the_wr
             may_begin.set()
             await wait_until(lambda: server.process.num_threads() >= threads + FORMS)
             for cookie in (None, other):
-                async with asyncio.timeout(SECONDS), open_visit(server.url, cookie, "203.0.113.1") as visitor:
+                async with asyncio.timeout(SECONDS), open_visit(server.url, cookie, address="203.0.113.1") as visitor:
                     for page in ("", "about", "choose"):
                         await visitor.open_page(page, {"lang": "EN"})
                         assert visitor.list_errors() == []
