@@ -15,6 +15,7 @@ USERNAME_LENGTHS = (3, 30)  # no password may hold the username, and two letters
 MAX_NAME_LENGTH = 80
 MAX_EMAIL_LENGTH = 254  # of its key too, in which a domain may be longer than as it is shown
 _MARKS = "._-"
+_DOTS_IGNORED = ("gmail.com", "googlemail.com")
 _FULL_WIDTH_AT = str.maketrans("＠﹫", "@@")  # as some keyboards write it
 
 
@@ -78,10 +79,14 @@ def make_key(text: str) -> str:
 def make_mailbox_key(email: str) -> str:
     """Return under what the mails to an address are counted: as `make_key`, without a tag ("ada+tag@mailbox.org").
 
-    Most providers deliver all tags of an address to one mailbox. No more than counting may be done by it.
+    Most providers deliver all tags of an address to one mailbox, and Google whatever dots are in it
+    (https://support.google.com/mail/answer/7436150). No more than counting may be done by it.
     """
     local, at, domain = make_key(email).rpartition("@")
-    return f"{local.partition('+')[0] or local}{at}{domain}"
+    mailbox = local.partition("+")[0] or local
+    if domain in _DOTS_IGNORED:
+        mailbox, domain = mailbox.replace(".", ""), _DOTS_IGNORED[0]
+    return f"{mailbox}{at}{domain}"
 
 
 def write_domain(email: str) -> str:

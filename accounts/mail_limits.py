@@ -22,7 +22,7 @@ from errors import TooManyTries
 
 UNKNOWN_SHARE = 10  # clients whose address isn't known count as one, which may ask so many times as much
 
-Kind = Literal["client", "client_name", "driver", "driver_change", "driver_mailbox", "mailbox", "admin"]
+Kind = Literal["client", "client_name", "driver", "driver_change", "driver_mailbox", "mailbox", "new_mailbox", "admin"]
 
 
 class Limit(NamedTuple):
@@ -37,8 +37,9 @@ LIMITS: Mapping[Kind, Limit] = {
     "client_name": Limit(5, 10),  # what one client asks for with one name or address
     "driver": Limit(5, 10),  # codes for a new address that one driver asks for
     "driver_change": Limit(10, 20),  # changes of the password of one driver, who is told of each
-    "driver_mailbox": Limit(15, 30),  # such codes to one mailbox, of all drivers
-    "mailbox": Limit(20, 60),  # all that visitors have sent to one mailbox, from where its driver never logged in
+    "driver_mailbox": Limit(10, 20),  # such codes to one mailbox, of all drivers
+    "mailbox": Limit(20, 60),  # all that visitors have sent to one driver, from where they never logged in
+    "new_mailbox": Limit(10, 20),  # all that visitors have sent to the mailbox of nobody who has confirmed it
     "admin": Limit(5, 20),  # resets that admins send to one account
 }
 
@@ -49,7 +50,8 @@ def take_visitor_mail(connection: Connection, secret_key: bytes, name: str, addr
     Raises TooManyTries: this client has asked too often, with this name or in all; whether or not there is an account.
     """
     _take_client(connection, secret_key, address, now)
-    _take(connection, secret_key, "client_name", f"{address or ''}|{make_key(name)}", now)
+    counted = make_mailbox_key(name) if "@" in name else make_key(name)
+    _take(connection, secret_key, "client_name", f"{address or ''}|{counted}", now)
 
 
 def take_driver_mail(
@@ -61,7 +63,7 @@ def take_driver_mail(
     """
     _take_client(connection, secret_key, address, now)
     if address:
-        _take(connection, secret_key, "client_name", f"{address}|{make_key(email)}", now)
+        _take(connection, secret_key, "client_name", f"{address}|{make_mailbox_key(email)}", now)
     _take(connection, secret_key, "driver", str(user_id), now)
     _take(connection, secret_key, "driver_mailbox", make_mailbox_key(email), now)
 
@@ -76,18 +78,21 @@ def take_admin_mail(connection: Connection, secret_key: bytes, user_id: int, now
     _take(connection, secret_key, "admin", str(user_id), now)
 
 
-def may_mail(connection: Connection, secret_key: bytes, email: str, now: datetime) -> bool:
+def may_mail(connection: Connection, secret_key: bytes, email: str, now: datetime, *, is_known: bool) -> bool:
     """Say whether one more mail that a visitor asked for may go to a mailbox, and count it.
+
+    `is_known`: the address is that of a driver, who has confirmed it.
 
     Nobody is to be told: it would tell which username and which address are of one account.
     """
-    return _count(connection, secret_key, "mailbox", make_mailbox_key(email), now) == 0
+    kind: Kind = "mailbox" if is_known else "new_mailbox"
+    return _count(connection, secret_key, kind, make_mailbox_key(email), now) == 0
 
 
 def list_subjects(secret_key: bytes, user_id: int, email: str) -> list[str]:
     """Return under what mails are counted for an account alone, to be forgotten with it."""
     subjects: dict[Kind, str] = dict.fromkeys(("driver", "driver_change", "admin"), str(user_id))
-    subjects |= dict.fromkeys(("driver_mailbox", "mailbox"), make_mailbox_key(email))
+    subjects |= dict.fromkeys(("driver_mailbox", "mailbox", "new_mailbox"), make_mailbox_key(email))
     return [_hash(secret_key, kind, subject, window) for kind, subject in subjects.items() for window in (HOUR, DAY)]
 
 

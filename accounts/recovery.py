@@ -213,7 +213,9 @@ def _may_mail(
     if address is not None and is_known_address(connection, secret_key, user_id, address, now):
         return True
     mailbox = (account is not None and account.email) or name
-    return may_mail(connection, secret_key, mailbox if "@" in mailbox else f"{mailbox}@nowhere.invalid", now)
+    is_known = account is not None and account.has_confirmed_email
+    recipient = mailbox if "@" in mailbox else f"{mailbox}@nowhere.invalid"
+    return may_mail(connection, secret_key, recipient, now, is_known=is_known)
 
 
 def _mail_code(connection: Connection, settings: Settings, secret_key: bytes, account: Account, now: datetime) -> None:

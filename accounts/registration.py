@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, not_, select, update
 
 from accounts.codes import forget_code, issue_code, read_code, spend_code
 from accounts.identity import make_key, read_email, read_name, read_username
@@ -24,6 +24,9 @@ from settings import Settings
 DEFAULT_FUELS = (2, 5, 1)  # SP95, E10, Gazole
 # Whether a mail has confirmed the address: not where an account was opened without one, at the moment it was made.
 HAS_CONFIRMED_EMAIL = (Credential.confirmed_at != User.created_at).label("has_confirmed_email")
+
+# Who waits for a code keeps neither name nor address; what an admin locked stays taken.
+_IS_WAITING = Credential.confirmed_at.is_(None) & Credential.locked_at.is_(None)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,12 @@ def register(
         if address is None or client != address:
             take_turn(connection, secret_key, "register_many", client or "", now)
         take_visitor_mail(connection, secret_key, email, address, now)
-        forget_unconfirmed(connection, make_key(username), make_key(email))
-        is_taken = connection.execute(select(User.id).where(User.username_key == make_key(username))).first()
+        # Nothing is freed yet: a registration that is refused for its username is to cost nobody else theirs.
+        is_taken = connection.execute(
+            select(User.id)
+            .join(Credential, Credential.user_id == User.id)
+            .where(User.username_key == make_key(username), not_(_IS_WAITING))
+        ).first()
     if is_taken:
         # The username is asked first: it is no secret, and a visitor with a free one learns nothing of the address.
         raise UsernameTaken
@@ -109,7 +116,8 @@ def register(
         if not settings.can_mail:
             confirm(connection, user_id, now)
             return Opening(user_id, is_open=True)
-        recipient = email if may_mail(connection, secret_key, email, now) else ""
+        is_known = owner is not None and owner.has_confirmed_email and owner.locked_at is None
+        recipient = email if may_mail(connection, secret_key, email, now, is_known=is_known) else ""
         code = issue_code(connection, secret_key, user_id, "confirm", now)
         if owner is None:
             queue_message(
@@ -175,7 +183,7 @@ def mail_confirmation(
             .where(User.id == user_id, Credential.confirmed_at.is_(None))
         ).first()
         # Where no mail may go, the code of before stays good.
-        if row is not None and may_mail(connection, secret_key, email, now):
+        if row is not None and may_mail(connection, secret_key, email, now, is_known=False):
             queue_message(
                 connection,
                 settings,
@@ -198,7 +206,15 @@ def confirm(connection: Connection, user_id: int, now: datetime) -> None:
 def find_owner(connection: Connection, email: str) -> Row[*tuple[Any, ...]] | None:
     """Return whose address it is."""
     return connection.execute(
-        select(User.email, User.name, User.username, User.language, Credential.confirmed_at, HAS_CONFIRMED_EMAIL)
+        select(
+            User.email,
+            User.name,
+            User.username,
+            User.language,
+            Credential.confirmed_at,
+            Credential.locked_at,
+            HAS_CONFIRMED_EMAIL,
+        )
         .join(Credential, Credential.user_id == User.id)
         .where(User.email_key == make_key(email))
     ).first()
@@ -243,11 +259,7 @@ def forget_unconfirmed(connection: Connection, username_key: str | None = None, 
     stale = (
         select(User.id)
         .join(Credential, Credential.user_id == User.id)
-        .where(
-            (User.username_key == username_key) | (User.email_key == email_key),
-            Credential.confirmed_at.is_(None),
-            Credential.locked_at.is_(None),  # what an admin locked stays taken
-        )
+        .where((User.username_key == username_key) | (User.email_key == email_key), _IS_WAITING)
     )
     connection.execute(delete(OutboxMail).where(OutboxMail.user_id.in_(stale)))
     connection.execute(delete(User).where(User.id.in_(stale)))

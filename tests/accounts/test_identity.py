@@ -94,6 +94,8 @@ def test_addresses_of_two_mailboxes_share_no_key(one: str, other: str) -> None:
 def test_a_tag_makes_another_address_whose_mails_are_counted_with_those_of_the_mailbox() -> None:
     assert make_key("ada+fuel@mailbox.org") != make_key("ada@mailbox.org")
     assert make_mailbox_key("Ada+fuel@mailbox.org") == make_mailbox_key("ada@mailbox.org")
+    assert make_mailbox_key("a.d.a+fuel@googlemail.com") == make_mailbox_key("ada@gmail.com")
+    assert make_mailbox_key("a.da@mailbox.org") != make_mailbox_key("ada@mailbox.org")
     assert make_mailbox_key("+fuel@mailbox.org") != make_mailbox_key("@mailbox.org")
 
 

@@ -195,6 +195,19 @@ def test_a_username_belongs_to_nobody_until_it_is_confirmed(
         open_account(engine, mailing)
 
 
+def test_a_registration_that_is_refused_takes_nothing_from_who_waits(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails
+) -> None:
+    make_driver("ada")
+    form = Registration("newcomer", "new@mailbox.org", "Newcomer", PASSWORD)
+    waiting = register(engine, mailing, KEY, form, address=None, now=NOW).user_id
+    code = find_code(read_mails()[-1].text)
+    with pytest.raises(UsernameTaken):
+        register(engine, mailing, KEY, replace(form, username="ada"), address="192.0.2.1", now=NOW)
+    confirm_account(engine, KEY, waiting, code, NOW)
+    assert log_in(engine, KEY, "newcomer", PASSWORD, address=None, now=NOW) == waiting
+
+
 def test_another_code_can_be_asked_for_a_few_times(engine: Engine, mailing: Settings, read_mails: ReadMails) -> None:
     opening = open_account(engine, mailing)
     for _ in range(4):
