@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
+from collections.abc import Callable
+
+LINES_A_MINUTE = 60  # of one kind, which a stranger may cause again and again
+TRACEBACKS_A_MINUTE = 5
+MAX_KINDS = 500  # that are told apart
 
 _HIDDEN = "***"
 # What stands before the "@" of an address of the web or a database: user and password, whatever is in the latter.
@@ -48,6 +54,37 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return hide_secrets(super().format(record)).translate(_CONTROL)
+
+
+class LimitRepeats(logging.Filter):
+    """Leaves out what is said too often in a minute: a kind of line is a logger, its message and the error it tells.
+
+    The next line of the kind says how many were left out, so that nothing goes unnoticed and no disk fills.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kinds: dict[tuple[object, ...], tuple[float, int]] = {}  # since when, and how many since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the line is written."""
+        error = record.exc_info[0] if record.exc_info else None
+        most = TRACEBACKS_A_MINUTE if error else LINES_A_MINUTE
+        now = self._clock()
+        with self._lock:
+            kind: tuple[object, ...] = (record.name, record.msg, error)
+            if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
+                kind = (error is not None,)
+            began_at, times = self._kinds.get(kind, (now, 0))
+            left_out = 0
+            if now - began_at >= 60:
+                began_at, times, left_out = now, 0, max(0, times - most)
+            self._kinds[kind] = began_at, times + 1
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} more like it)", None
+        return times < most
 
 
 def hide_secrets(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from loaded_server import read_log, run_loaded_server
@@ -34,10 +35,12 @@ SCALARS: dict[str, list[object]] = {
         '{"selection": {"indices": 1, "objects": 2}}',
         '{"selection": {"indices": {"stations": [-1]}, "objects": {"stations": [{"id": {}}]}}}',
         '{"answer": {"latitude": NaN, "longitude": 1e999}}',
+        '{"opened": 1e999}',
     ],
     "json_trigger_value": [
         *("", "{", "null", "[]", "1", '{"event": [1]}', '{"event": "answer", "value": 1}', '[{"event": "answer"}]'),
         '[{"event": "answer", "value": {"latitude": NaN, "longitude": 1e999}}]',
+        '[{"event": "opened", "value": 1e999}]',
         f'[{{"event": "answer", "value": {DEEP}}}]',
     ],
     "bytes_value": [b"", b"x"],
@@ -147,14 +150,23 @@ def test_a_driver_forges_values_in_vain(server: Server, cookie: str, page: str) 
     walk(server, page, {"Cookie": cookie})
 
 
-def test_one_message_of_forged_values_costs_one_line(server: Server) -> None:
-    with open_tab(server.url) as tab:
+def test_one_message_of_forged_values_costs_one_line(tmp_path: Path) -> None:
+    with run_loaded_server(tmp_path) as server, open_tab(server.url) as tab:
         ids = list_widget_ids(tab.run(tab.make_rerun("landing", query="q=69")))
         before = len(read_log(server))
         forge(tab, "landing", ids, WidgetState(bytes_value=b"x"))
         (line,) = read_log(server)[before:].splitlines()
         assert "socket status=dropped reason=widget_state faults='bytes_value for " in line
         assert len(line) < 300
+
+
+@pytest.mark.parametrize("page", VISITOR_PAGES)
+def test_a_button_that_is_pressed_without_its_fields_does_nothing(server: Server, page: str) -> None:
+    before = len(read_log(server))
+    with open_tab(server.url) as tab:
+        for id_ in list_widget_ids(tab.run(tab.make_rerun(page, query=name_query(page)))):
+            assert list_exceptions(forge(tab, page, [id_], WidgetState(trigger_value=True))) == [], id_
+    assert "Traceback" not in read_log(server)[before:]
 
 
 @pytest.mark.parametrize("state", [WidgetState(int_value=5), WidgetState(double_value=5.5), WidgetState()])

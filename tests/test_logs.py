@@ -20,7 +20,7 @@ from accounts.sessions import hash_session_id, log_in, open_session
 from db import begin_writing
 from errors import LoginRefused
 from etl import run_load
-from logs import LineFormatter, hide_secrets
+from logs import LINES_A_MINUTE, MAX_KINDS, TRACEBACKS_A_MINUTE, LimitRepeats, LineFormatter, hide_secrets
 from mail import Mailer, send_due
 from models import LoginSession, OutboxMail
 from settings import ROOT, Settings
@@ -195,3 +195,33 @@ def test_an_event_is_one_line_whatever_is_in_it() -> None:
 def test_hiding_takes_no_longer_than_reading() -> None:
     for text in ("a" * 100_000, "://" * 30_000, "a=" * 50_000, "a@" * 50_000, "token" * 20_000):
         hide_secrets(text)
+
+
+def make_record(message: str, error: Exception | None = None, **names: str) -> logging.LogRecord:
+    exc_info = None if error is None else (type(error), error, None)
+    return logging.LogRecord(names.get("name", "a"), logging.WARNING, "", 0, message, (7,), exc_info)
+
+
+def test_what_is_said_again_and_again_is_left_out_and_counted() -> None:
+    now = 0.0
+    limit = LimitRepeats(lambda: now)
+    written = [limit.filter(make_record("100 %% of %d refused")) for _ in range(1000)]
+    assert written == [True] * LINES_A_MINUTE + [False] * (1000 - LINES_A_MINUTE)
+    assert limit.filter(make_record("another of %d"))
+    assert limit.filter(make_record("100 %% of %d refused", name="b"))
+    now = 60.0
+    assert limit.filter(record := make_record("100 %% of %d refused"))
+    assert record.getMessage() == f"100 % of 7 refused (and {1000 - LINES_A_MINUTE} more like it)"
+    assert limit.filter(record := make_record("100 %% of %d refused"))
+    assert record.getMessage() == "100 % of 7 refused"
+
+
+def test_tracebacks_are_fewer() -> None:
+    limit = LimitRepeats(lambda: 0.0)
+    assert sum(limit.filter(make_record("%d", ValueError(str(n)))) for n in range(100)) == TRACEBACKS_A_MINUTE
+    assert limit.filter(make_record("%d", KeyError()))
+
+
+def test_ever_other_lines_are_one_kind_in_the_end() -> None:
+    limit = LimitRepeats(lambda: 0.0)
+    assert sum(limit.filter(make_record(f"{n} %d")) for n in range(10_000)) == MAX_KINDS + LINES_A_MINUTE

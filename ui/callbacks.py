@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from accounts.sessions import find_driver
 from errors import DriverUnknown, NotSaved
 from ui.authentication import get_driver, get_session_id, restore_driver
+from ui.callback_marks import drop_incomplete
 from ui.reading import get_engine, refuse_changes, saving
 
 P = ParamSpec("P")
@@ -49,6 +50,7 @@ def guarded(callback: Callable[P, object]) -> Callable[P, None]:
 
     The run that follows says so. While the database can't be asked who is logged in, the callback can save nothing.
     """
+    callback = drop_incomplete(callback)
 
     @wraps(callback)
     def call(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -71,7 +71,7 @@ def read_claims(key: bytes, token: str | None) -> Claims | None:
         return None
     try:
         payload = jwt.decode(token, key, algorithms=["HS256"])
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError):  # the latter for a text that can't be encoded
         return None
     session_id, expires_at = payload.get("username"), payload.get("exp_date")
     if not isinstance(session_id, str) or not _SESSION_ID.fullmatch(session_id):

@@ -10,12 +10,16 @@ from collections.abc import Callable
 
 from streamlit import config, logger
 
+from logs import LimitRepeats
+
 # What a component can't read of what came from the browser is dropped; that it could not, it says with a traceback.
 LEVELS = {"streamlit.components.v2.bidi_component.serialization": logging.ERROR}
 
 
 def take_over_logs() -> None:
-    """Let what Streamlit and its server log, from now on, be written as what we log."""
+    """Let what Streamlit and its server log, from now on, be written as what we log, and nothing without end."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LimitRepeats())
     config.set_option("logger.enableRich", False)
     setattr(logger, "setup_formatter", _hand_on)  # noqa: B010 - a function of its module
     logger.update_formatter()
@@ -40,7 +44,8 @@ def _name_cause(record: logging.LogRecord) -> bool:
     """Say in a line why a file could not be made; the id, which may be forged, is nobody's business."""
     if record.exc_info and isinstance(record.args, tuple):
         message = str(record.msg) % (("***",) * len(record.args))
-        record.msg, record.args, record.exc_info = "%s: %s", (message, record.exc_info[1]), None
+        error = record.exc_info[0]
+        record.msg, record.args, record.exc_info = "%s: %s", (message, error.__name__ if error else ""), None
     return True
 
 

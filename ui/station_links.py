@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -53,8 +54,9 @@ def open_station_links(*, on_open: Callable[[int], None]) -> None:
 
     @view_only
     def take() -> None:
-        opened = st.session_state["station_openers"].opened
-        if isinstance(opened, int | float):
+        state = st.session_state.get("station_openers")
+        opened = None if state is None else state.opened
+        if isinstance(opened, int | float) and isfinite(opened):
             on_open(int(opened))
 
     _station_links(key="station_openers", data={"address": None, "stays": True}, on_opened_change=take, height=1)

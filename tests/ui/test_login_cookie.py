@@ -37,6 +37,11 @@ def read_cookie(answer: Response) -> Morsel[str]:
     return cookies["carburoam_login"]
 
 
+@pytest.mark.parametrize("token", ["\ud800", "a.b.c", "\0", "é" * 100, 1e400, [], None])
+def test_what_is_no_token_is_refused(token: object) -> None:
+    assert ask(token).status_code == 400
+
+
 def test_a_log_in_that_does_not_stay_ends_with_the_browser() -> None:
     cookie = read_cookie(ask(token := sign()))
     assert cookie.value == token
