@@ -37,7 +37,12 @@ MAX_BUCKETS = 10_000  # about 2 MB; who has not asked for the longest time is fo
 UNKNOWN = ""  # the one bucket of all whose address isn't known
 UNKNOWN_SHARE = 10  # so many times what one address may ask
 # How many requests a minute for each that the setting allows of the API.
-SHARES: dict[Kind, float] = {"api": 1, "points": 5, "backup": 0.1, "health": 5, "tabs": 5, "files": 50}
+SHARES: dict[Kind, float] = {"api": 1, "points": 5, "backup": 0.1, "health": 5, "tabs": 0.5, "files": 50}
+# What part of a minute's may be asked for at once: all, but of files, so that no burst of them fills seconds.
+BURSTS: dict[Kind, float] = {"files": 0.2}
+PROMPT_REFUSALS = 60  # a minute; whoever goes on asking waits for each, so that refusing costs next to nothing
+REFUSAL_SECONDS = 1.0
+MAX_HELD = 2_000  # refusals that wait at a time, of all addresses together
 COMPUTING_SECONDS = 0.05  # of CPU for each request that the setting allows: with its default, a tenth of a core
 ADVANCE_SECONDS = 0.25  # taken before it is known how long an answer takes: what the longest does
 GONE_SECONDS = 5.0
@@ -50,8 +55,9 @@ IN_PROBLEMS: frozenset[Kind] = frozenset({"api", "points", "health"})
 class Buckets:
     """The buckets of all addresses; threads may share it. What is in them is requests, or seconds of CPU."""
 
-    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic, burst: float = 1.0) -> None:
         self._per_minute = per_minute
+        self._burst = burst  # what part of it a full bucket holds, but one request at least
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when that was so
@@ -61,13 +67,13 @@ class Buckets:
 
         A full one always has enough: it may owe the rest.
         """
-        size = self._find_size(key)
+        size, rate = self._find_size(key), self._find_rate(key)
         wanted = min(amount, size)
         with self._lock:
             left = self._fill(key, size)
             is_there = left >= wanted
             self._keep(key, left - amount if is_there else left)
-        return 0.0 if is_there else (wanted - left) * 60 / size
+        return 0.0 if is_there else (wanted - left) * 60 / rate
 
     def give_back(self, key: str, amount: float) -> None:
         """Put back what was taken too much; below 0: take what was taken too little."""
@@ -78,13 +84,17 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def _find_size(self, key: str) -> float:
+    def _find_rate(self, key: str) -> float:
         return self._per_minute * (UNKNOWN_SHARE if key == UNKNOWN else 1)
+
+    def _find_size(self, key: str) -> float:
+        rate = self._find_rate(key)
+        return rate if self._burst == 1 else max(1.0, rate * self._burst)
 
     def _fill(self, key: str, size: float) -> float:
         now = self._clock()
         left, at = self._buckets.get(key, (size, now))
-        return min(size, left + (now - at) * size / 60)
+        return min(size, left + (now - at) * self._find_rate(key) / 60)
 
     def _keep(self, key: str, left: float) -> None:
         self._buckets[key] = (left, self._clock())
@@ -119,7 +129,12 @@ class Limits:
         self, per_minute: int, proxies: Sequence[Network], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._proxies = proxies
-        self._requests = {kind: Buckets(SHARES[kind] * per_minute, clock) for kind in get_args(Kind) if per_minute}
+        self._requests = {
+            kind: Buckets(SHARES[kind] * per_minute, clock, BURSTS.get(kind, 1.0))
+            for kind in get_args(Kind)
+            if per_minute
+        }
+        self._refusals = Buckets(PROMPT_REFUSALS, clock)
         self._computing = Buckets(COMPUTING_SECONDS * per_minute, clock) if per_minute else None
 
     def take_request(self, scope: Scope, kind: Kind) -> int:
@@ -146,6 +161,10 @@ class Limits:
         finally:
             self._computing.give_back(key, ADVANCE_SECONDS - (time.thread_time() - begin))
 
+    def is_refused_often(self, scope: Scope) -> bool:
+        """Count a refusal; say whether its address has had too many to be told at once."""
+        return self._refusals.take(self._find_bucket(scope)) > 0
+
     def find_client(self, scope: Scope, what: str) -> Client:
         """Return by what a request is known where clients share what is scarce; `what` is asked for."""
         return Client(self._find_bucket(scope), tab=what)
@@ -162,6 +181,7 @@ class LimitRequests:
         self._app = app
         self._limits = limits
         self._metrics = metrics
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -173,6 +193,12 @@ class LimitRequests:
             await self._app(scope, receive, send)
             return
         self._metrics.refused.labels(kind).inc()
+        if self._limits.is_refused_often(scope) and self._held < MAX_HELD:
+            self._held += 1
+            try:
+                await anyio.sleep(REFUSAL_SECONDS)
+            finally:
+                self._held -= 1
         refusal = refuse(seconds, in_problems=kind in IN_PROBLEMS)
         if scope["type"] == "websocket":
             await refuse_handshake(refusal, scope, receive, send)

@@ -185,3 +185,28 @@ def test_one_client_has_so_many_requests_under_way(
         wait_until(lambda: len(app.requests) == int(match[1]), 60)
         assert ask(nginx, "/", **{CLIENT_HEADER: clients[-1]})[0] == 429
         assert [ask(nginx, "/", **{CLIENT_HEADER: other})[0] for other in others] == [200] * len(others)
+
+
+def test_one_client_asks_so_many_times_a_second_and_others_go_on(front: tuple[Nginx, WebServer]) -> None:
+    nginx, app = front
+
+    def ask_often(_: int) -> list[int]:
+        connection = http.client.HTTPSConnection(NAME, nginx.port, timeout=20, context=nginx.make_context())
+        statuses = []
+        for _ in range(100):
+            connection.request("GET", "/about", headers={CLIENT_HEADER: "198.51.100.7"})
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+        return statuses
+
+    app.lay_out("/about", Answer(200, b"theirs"))
+    statuses: set[int] = set()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            statuses.update(*pool.map(ask_often, range(4)))
+            if 429 in statuses:
+                break
+    assert statuses == {200, 429}
+    assert ask(nginx, "/about", **{CLIENT_HEADER: "198.51.100.8"})[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import ExitStack
 from ipaddress import ip_address
@@ -9,9 +10,20 @@ from typing import Any
 
 import pytest
 from asgi_client import Client, make_outside
+from own_loop import run_in_own_loop
 from sqlalchemy import Engine
 
-from api.limits import MAX_BUCKETS, UNKNOWN, UNKNOWN_SHARE, Buckets, Limits, name_bucket
+from api.limits import (
+    MAX_BUCKETS,
+    PROMPT_REFUSALS,
+    UNKNOWN,
+    UNKNOWN_SHARE,
+    Buckets,
+    LimitRequests,
+    Limits,
+    name_bucket,
+)
+from api.metrics import Metrics
 from errors import TooManyRequests
 from settings import Settings
 
@@ -154,3 +166,54 @@ def test_a_home_has_one_bucket_on_ipv6() -> None:
     assert name_bucket(first) == name_bucket(second) != name_bucket(ip_address("2001:db8:1:3::1"))
     assert name_bucket(ip_address("203.0.113.7")) == "203.0.113.7"
     assert name_bucket(None) == UNKNOWN
+
+
+def test_a_burst_of_files_is_a_part_of_what_a_minute_allows() -> None:
+    now = 0.0
+    buckets = Buckets(60, lambda: now, burst=0.2)
+    assert [buckets.take("a") for _ in range(13)] == [0.0] * 12 + [1.0]
+    now = 5.0
+    assert [buckets.take("a") for _ in range(6)] == [0.0] * 5 + [1.0]
+    now = 500.0
+    assert sum(buckets.take("a") == 0 for _ in range(60)) == 12
+
+
+def test_who_goes_on_after_refusals_waits_for_each_and_nobody_else_does(engine: Engine) -> None:
+    limits = Limits(1, (), lambda: 0.0)
+    middleware = LimitRequests(answer_nothing, limits, Metrics(engine.connect))
+    told: list[str] = []
+
+    async def ask(address: str) -> None:
+        statuses: list[int] = []
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/fuels", "headers": [], "client": (address, 1)}
+        await middleware(scope, never_hear, send)
+        told.extend(f"{address} {status}" for status in statuses)
+
+    async def ask_all() -> None:
+        for address in ("203.0.113.1", "203.0.113.2"):
+            await ask(address)  # this one is answered
+        for _ in range(PROMPT_REFUSALS):
+            await ask("203.0.113.1")
+        told.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ask("203.0.113.1"))
+            await asyncio.sleep(0)
+            await ask("203.0.113.2")
+            assert told == ["203.0.113.2 429"]
+        assert told == ["203.0.113.2 429", "203.0.113.1 429"]
+
+    run_in_own_loop(ask_all())
+
+
+async def answer_nothing(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def never_hear() -> Any:
+    raise AssertionError("nothing is asked of who is refused")
