@@ -70,7 +70,7 @@ def test_whether_a_load_runs_is_answered_rightly_to_all_who_ask_at_once_and_no_l
     monkeypatch.setattr("load_lock.LOCK_SECONDS", 0)
     asked = threading.Semaphore(0)
     over = threading.Event()
-    state: list[tuple[int, bool] | None] = [(0, False)]  # what is right; None while a load starts or stops
+    state: list[tuple[int, bool] | None] = [None]  # what is right; None while a load starts or stops
 
     def ask(_: int) -> list[bool]:
         """Return of each answer that can be judged whether it was right."""
