@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -91,7 +92,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, mailbox: tuple[Mailbox, str
 
 
 def read_use(server: Server) -> Use:
-    connected = [one for one in server.process.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED]
+    port = urlsplit(server.url).port  # others of the process lead to its database
+    connected = [
+        one
+        for one in server.process.net_connections("tcp")
+        if one.status == psutil.CONN_ESTABLISHED and one.laddr and one.laddr.port == port
+    ]
     return Use(server.read_megabytes(), server.process.num_threads(), server.process.num_fds(), len(connected))
 
 
