@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from shares import Client, Shares
 
 LOOK_SECONDS = 0.01  # how often one of those who wait looks at who has the turn
-IDLE_SHARE = 0.1  # who computes for less of that time waits for something
+IDLE_SHARE = 0.1  # who computes for less of that time, and would not if it could, waits for something
 # Who computes for longer goes on beside the next, so that two do. Meanwhile those of the same tab wait, and those of
 # the same driver's other tabs until that has taken several times what a run takes. The first is twice what a run
 # computes; the second also counts where no thread's time can be read.
@@ -32,24 +33,30 @@ class _Turn:
         self.has_come = False
         self.news = threading.Event()  # it is the one to look now, or has its turn
         self._read_seconds = _find_clock()
+        self._thread_id = threading.get_native_id()
         self.ends_at = 0.0
-        self._looked_at = self._seconds = self._settled = self._begun = 0.0
+        self._looked_at = self._seconds = self._settled = self._begun = self._delay = 0.0
 
     def begin(self, turn_seconds: float) -> None:
         self.has_come = True
         self.ends_at = time.monotonic() + turn_seconds
         self._looked_at, self._seconds = time.monotonic(), self._read_seconds()
+        self._delay = _read_delay(self._thread_id)
         self._settled = self._begun = self._seconds
         self.news.set()
 
     def waits(self) -> bool:
-        """Say whether the run has hardly computed since the last look, which was long enough ago to tell."""
+        """Say whether the run has hardly computed since the last look, which was long enough ago to tell.
+
+        Who has only waited for a processor, on a machine that is busy with other programs, does not wait for anything.
+        """
         now = time.monotonic()
         if now - self._looked_at < LOOK_SECONDS:
             return False
-        seconds = self._read_seconds()
-        is_idle = seconds - self._seconds < IDLE_SHARE * (now - self._looked_at)
-        self._looked_at, self._seconds = now, seconds
+        seconds, delay = self._read_seconds(), _read_delay(self._thread_id)
+        used = seconds - self._seconds + delay - self._delay
+        is_idle = used < IDLE_SHARE * (now - self._looked_at) and not _is_runnable(self._thread_id)
+        self._looked_at, self._seconds, self._delay = now, seconds, delay
         return is_idle
 
     def count_seconds(self) -> float:
@@ -166,6 +173,26 @@ def _find_clock() -> Callable[[], float]:
     except (AttributeError, OSError):
         return time.monotonic
     return lambda: time.clock_gettime(number)
+
+
+def _read_delay(thread_id: int) -> float:
+    """Return for how many seconds a thread of this process has waited for a processor; 0 where nobody tells.
+
+    The second number of https://docs.kernel.org/scheduler/sched-stats.html, without the wait that is not over.
+    """
+    try:
+        numbers = Path(f"/proc/self/task/{thread_id}/schedstat").read_bytes().split()
+        return int(numbers[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def _is_runnable(thread_id: int) -> bool:
+    """Say whether a thread of this process runs or waits for a processor; False where nobody tells."""
+    try:
+        return Path(f"/proc/self/task/{thread_id}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"R"
+    except (OSError, IndexError):
+        return False
 
 
 TURNS = Turns()

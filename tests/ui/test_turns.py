@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -14,6 +16,7 @@ from ui.turns import Turns
 
 LONG = 600.0  # no turn ends by itself in these tests
 SECONDS = 20.0
+OTHER_PROGRAMS = 20  # that share a processor with a run, so that it gets a twentieth of it
 
 
 class Run:
@@ -28,7 +31,9 @@ class Run:
         is_waiting: bool = False,
         client: Client | None = None,
         supersedes: bool = False,
+        processor: int | None = None,
     ) -> None:
+        self._processor = processor  # the only one that it may use
         self._client, self._supersedes = client or Client(name), supersedes
         self.has_turn, self.may_end = threading.Event(), threading.Event()
         self._turns, self._begun, self._name, self._is_waiting = turns, begun, name, is_waiting
@@ -36,6 +41,8 @@ class Run:
         self.thread.start()
 
     def _run(self) -> None:
+        if self._processor is not None:
+            os.sched_setaffinity(0, {self._processor})
         with self._turns.take(self._client, supersedes=self._supersedes):
             self._begun.append(self._name)
             self.has_turn.set()
@@ -111,9 +118,8 @@ def test_who_takes_too_long_holds_up_nobody_and_takes_no_other_turn_away_in_the_
     third.end()
 
 
-def test_a_run_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_computes_keeps_its_turn() -> None:
     """Its time is read as often as it takes to tell: as long as it computes a tenth of it, nobody else begins."""
-    monkeypatch.setattr("ui.turns.IDLE_SHARE", 0.00001)  # beside others on a busy machine
     turns, begun = Turns(LONG, LONG), []
     first = Run(turns, begun, "first")
     assert first.has_turn.wait(SECONDS)
@@ -122,6 +128,25 @@ def test_a_run_that_computes_keeps_its_turn(monkeypatch: pytest.MonkeyPatch) -> 
     first.end()
     assert second.has_turn.wait(SECONDS)
     second.end()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells who waits for a processor")
+def test_a_run_that_waits_for_a_processor_keeps_its_turn() -> None:
+    """As on a machine that is busy with other programs: it would compute if it could."""
+    (processor, *_) = os.sched_getaffinity(0)
+    turns, begun = Turns(LONG, LONG), []
+    with ExitStack() as stack:
+        for _ in range(OTHER_PROGRAMS):
+            program = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(program.kill)
+            os.sched_setaffinity(program.pid, {processor})
+        first = Run(turns, begun, "first", processor=processor)
+        assert first.has_turn.wait(SECONDS)
+        second = Run(turns, begun, "second")
+        assert not second.has_turn.wait(1.0)
+        first.end()
+        assert second.has_turn.wait(SECONDS)
+        second.end()
 
 
 def test_a_run_that_fails_passes_its_turn_on() -> None:
