@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import sqlite3
-import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from models import Base
 # (https://www.sqlite.org/fileformat2.html).
 _VERSIONS_OFFSET = 18
 _WITHOUT_LOG = b"\x01\x01"
+_UNNAMED_YET = ".backup-in-progress"  # the name of a copy until SQLite has opened it
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
@@ -40,16 +42,22 @@ def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
     """Return a copy of a SQLite database, open at its start, as of one instant, whatever is written meanwhile.
 
     It takes room in the folder but has no name there from before the first byte is copied: closed, or left by a
-    process that is killed, it is gone, and nothing has to be found and cleared later. A kill in the instant between
-    the file's name and its removal leaves an empty file: SQLite opens files by name only.
+    process that is killed, it is gone. SQLite opens files by name only, so it has one for an instant before: what a
+    kill in that instant leaves is empty, and the next copy takes it and its name away.
     """
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".backup-")  # readable by its owner only
-    copy = os.fdopen(descriptor, "rb")
-    try:
+    path = folder / _UNNAMED_YET
+    with _lock(folder):
+        # Readable by its owner only.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        copy = os.fdopen(descriptor, "rb")
         try:
-            target = sqlite3.connect(name)
+            target = sqlite3.connect(path)
+        except BaseException:
+            copy.close()
+            raise
         finally:
-            Path(name).unlink()
+            path.unlink()
+    try:
         with closing(target), closing(engine.raw_connection()) as source:
             target.execute("PRAGMA journal_mode=OFF")  # a journal would be a file beside it, by name
             driver: Any = source.driver_connection
@@ -60,6 +68,17 @@ def copy_database(engine: Engine, folder: Path) -> IO[bytes]:
         copy.close()
         raise
     return copy
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Let no other thread or process use the one name meanwhile; the lock is on the folder, which leaves no file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def make_dump_command(engine: Engine) -> str:

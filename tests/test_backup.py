@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -36,6 +37,18 @@ for _ in range(int(sys.argv[2])):
     with copy_database(engine, folder) as file:
         copy.deserialize(file.read())
     print(*copy.execute("PRAGMA integrity_check").fetchone(), flush=True)
+"""
+
+# Makes a copy and is killed by itself when SQLite opens the file.
+KILLED_AT_THE_NAME = """
+import os, signal, sqlite3
+from pathlib import Path
+from backup import copy_database
+from db import open_engine
+folder = Path({folder!r})
+engine = open_engine(f"sqlite:///{{folder / 'db.sqlite3'}}")
+sqlite3.connect = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+copy_database(engine, folder)
 """
 
 
@@ -141,7 +154,7 @@ def test_several_copies_can_be_made_at_once(engine: Engine, settings: Settings) 
 
 
 @pytest.mark.skipif(DATABASE != "sqlite", reason="PostgreSQL has pg_dump")
-def test_a_process_that_is_killed_while_it_makes_copies_leaves_nothing_of_them(
+def test_a_process_that_is_killed_while_it_makes_copies_leaves_nothing_that_the_next_copy_does_not_take_away(
     engine: Engine, settings: Settings
 ) -> None:
     before = list_names(settings.state_dir)
@@ -154,6 +167,18 @@ def test_a_process_that_is_killed_while_it_makes_copies_leaves_nothing_of_them(
     left = list_names(settings.state_dir) - before
     assert len(left) <= 1
     assert [name for name in left if (settings.state_dir / name).stat().st_size] == []
+    assert check(copy_database(engine, settings.state_dir)) == "ok"
+    assert list_names(settings.state_dir) == before
+
+
+@pytest.mark.skipif(DATABASE != "sqlite", reason="PostgreSQL has pg_dump")
+def test_what_a_kill_in_the_instant_of_the_name_leaves_is_taken_away(engine: Engine, settings: Settings) -> None:
+    before = list_names(settings.state_dir)
+    script = KILLED_AT_THE_NAME.format(folder=str(settings.state_dir))
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert len(list_names(settings.state_dir) - before) == 1
+    assert check(copy_database(engine, settings.state_dir)) == "ok"
+    assert list_names(settings.state_dir) == before
 
 
 @pytest.mark.skipif(DATABASE != "sqlite", reason="PostgreSQL has pg_dump")
