@@ -16,6 +16,7 @@ from niceness import stand_back
 WORKERS = max(1, (os.cpu_count() or 1) - 1)
 MAX_WAITING = 64
 MAX_WAITING_EACH = 16
+STRANGERS_TURN = 4  # each so many turns theirs comes first
 PATIENCE_SECONDS = 15.0  # what the longest queue takes on a machine that does nothing else
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ class HashQueue:
     """Hands out the turns of a few threads that stand back for all others; safe to use from any thread.
 
     Clients take turns, so that who asks for much waits behind themselves. Those who are known go first: a driver at an
-    address of theirs is not to wait for a crowd of strangers. Each kind has a limit of its own, so that neither keeps
-    the other out.
+    address of theirs is not to wait for a crowd of strangers. Each kind has a limit of its own, and strangers every
+    fourth turn, so that neither keeps the other out.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class HashQueue:
         self._busy: Counter[str | None] = Counter()
         self._known = _Line(max_waiting, max_waiting_each)
         self._strangers = _Line(max_waiting, max_waiting_each)
+        self._given = 0
 
     def require_room(self, client: str | None, *, is_known: bool = False) -> None:
         """Let a client begin with what will end in `work`. Raises TooManyAtOnce: it would not be taken now."""
@@ -84,12 +86,21 @@ class HashQueue:
         return self._known if is_known else self._strangers
 
     def _pass_on(self) -> None:
-        for line in (self._known, self._strangers):
-            while self._free and (found := line.take(lambda client: self._busy[client] < self._most_each)):
-                client, turn = found
-                self._free -= 1
-                self._busy[client] += 1
-                turn.set()
+        while self._free and (found := self._take_next()):
+            client, turn = found
+            self._given += 1
+            self._free -= 1
+            self._busy[client] += 1
+            turn.set()
+
+    def _take_next(self) -> tuple[str | None, threading.Event] | None:
+        lines = [self._known, self._strangers]
+        if self._given % STRANGERS_TURN == STRANGERS_TURN - 1:
+            lines.reverse()
+        for line in lines:
+            if found := line.take(lambda client: self._busy[client] < self._most_each):
+                return found
+        return None
 
 
 class _Line:

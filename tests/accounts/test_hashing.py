@@ -98,6 +98,13 @@ def test_a_driver_who_is_known_waits_for_no_crowd() -> None:
         assert jobs.end(2) == ["ada", "198.51.100.1"]
 
 
+def test_known_drivers_who_never_stop_leave_every_fourth_turn_to_strangers() -> None:
+    with open_queue() as jobs:
+        jobs.add("ada", 8, is_known=True)
+        jobs.add("198.51.100.1", 2)
+        assert jobs.end(8) == [*["ada"] * 2, "198.51.100.1", *["ada"] * 3, "198.51.100.1", "ada"]
+
+
 def test_one_client_leaves_threads_to_the_others() -> None:
     with open_queue(workers=4) as jobs:
         jobs.add("flood", 10)
