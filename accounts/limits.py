@@ -202,11 +202,16 @@ def forget_failures(connection: Connection, keys: Iterable[str]) -> None:
     connection.execute(delete(Attempt).where(Attempt.subject_hash.in_(list(keys))))
 
 
-def take_back(connection: Connection, keys: Iterable[str]) -> None:
-    """Take back one of each subject, and leave those of before."""
+def take_back(connection: Connection, keys: Iterable[str], now: datetime) -> None:
+    """Take back one of each subject that was counted at this moment, and leave those of before.
+
+    The pause of before, which was over, does not begin again.
+    """
+    ours = Attempt.subject_hash.in_(list(keys))
     connection.execute(
-        update(Attempt).where(Attempt.subject_hash.in_(list(keys)), Attempt.times > 0).values(times=Attempt.times - 1)
+        update(Attempt).where(ours, Attempt.last_at == now).values(last_at=now - timedelta(seconds=MANY_PAUSE_SECONDS))
     )
+    connection.execute(update(Attempt).where(ours, Attempt.times > 0).values(times=Attempt.times - 1))
 
 
 def _start(connection: Connection, key: str, now: datetime) -> None:

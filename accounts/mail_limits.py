@@ -22,7 +22,17 @@ from errors import TooManyTries
 
 UNKNOWN_SHARE = 10  # clients whose address isn't known count as one, which may ask so many times as much
 
-Kind = Literal["client", "client_name", "driver", "driver_change", "driver_mailbox", "mailbox", "new_mailbox", "admin"]
+Kind = Literal[
+    "client",
+    "client_name",
+    "client_mailbox",
+    "driver",
+    "driver_change",
+    "driver_mailbox",
+    "mailbox",
+    "new_mailbox",
+    "admin",
+]
 
 
 class Limit(NamedTuple):
@@ -35,6 +45,7 @@ class Limit(NamedTuple):
 LIMITS: Mapping[Kind, Limit] = {
     "client": Limit(20, 100),  # all that one client asks for
     "client_name": Limit(5, 10),  # what one client asks for with one name or address
+    "client_mailbox": Limit(5, 10),  # what one client has sent to one mailbox, whatever names it typed
     "driver": Limit(5, 10),  # codes for a new address that one driver asks for
     "driver_change": Limit(10, 20),  # changes of the password of one driver, who is told of each
     "driver_mailbox": Limit(10, 20),  # such codes to one mailbox, of all drivers
@@ -78,15 +89,19 @@ def take_admin_mail(connection: Connection, secret_key: bytes, user_id: int, now
     _take(connection, secret_key, "admin", str(user_id), now)
 
 
-def may_mail(connection: Connection, secret_key: bytes, email: str, now: datetime, *, is_known: bool) -> bool:
-    """Say whether one more mail that a visitor asked for may go to a mailbox, and count it.
+def may_mail(
+    connection: Connection, secret_key: bytes, email: str, address: str | None, now: datetime, *, is_known: bool
+) -> bool:
+    """Say whether one more mail that a visitor at this address asked for may go to a mailbox, and count it.
 
-    `is_known`: the address is that of a driver, who has confirmed it.
+    `is_known`: the e-mail address is that of a driver, who has confirmed it.
 
     Nobody is to be told: it would tell which username and which address are of one account.
     """
-    kind: Kind = "mailbox" if is_known else "new_mailbox"
-    return _count(connection, secret_key, kind, make_mailbox_key(email), now) == 0
+    mailbox = make_mailbox_key(email)
+    if address and _count(connection, secret_key, "client_mailbox", f"{address}|{mailbox}", now):
+        return False
+    return _count(connection, secret_key, "mailbox" if is_known else "new_mailbox", mailbox, now) == 0
 
 
 def list_subjects(secret_key: bytes, user_id: int, email: str) -> list[str]:
@@ -108,11 +123,13 @@ def _take(
 
 
 def _count(connection: Connection, secret_key: bytes, kind: Kind, subject: str, now: datetime, share: int = 1) -> float:
-    waits = [
-        count_within(connection, _hash(secret_key, kind, subject, window), Quota(most * share, window), now)
-        for window, most in zip((HOUR, DAY), LIMITS[kind], strict=True)
-    ]
-    return max(waits)
+    # What the hour refuses takes nothing of the day.
+    for window, most in zip((HOUR, DAY), LIMITS[kind], strict=True):
+        if seconds := count_within(
+            connection, _hash(secret_key, kind, subject, window), Quota(most * share, window), now
+        ):
+            return seconds
+    return 0.0
 
 
 def _hash(secret_key: bytes, kind: Kind, subject: str, window: timedelta) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, or_, select
 
 from accounts.codes import end_codes
 from accounts.identity import make_key, write_domain
@@ -75,7 +75,7 @@ def export_account(connection: Connection, user_id: int) -> dict[str, Any]:
     )
     mails = connection.execute(
         select(OutboxMail.subject, OutboxMail.created_at)
-        .where(OutboxMail.recipient == write_domain(row.email))
+        .where(or_(OutboxMail.recipient == write_domain(row.email), OutboxMail.user_id == user_id))
         .order_by(OutboxMail.id)
     )
     stations = connection.execute(

@@ -224,7 +224,9 @@ def ask_new_email(
     password_hash = require_own_password(engine, secret_key, user_id, password, now, address=address)
     with begin_writing(engine) as connection:
         require_same_password(connection, user_id, password_hash)
-        take_driver_mail(connection, secret_key, user_id, new_email, address, now)
+        take_driver_mail(connection, secret_key, user_id, new_email, address, now)  # whatever comes of it
+    with begin_writing(engine) as connection:
+        require_same_password(connection, user_id, password_hash)
         profile = get_profile(connection, user_id)
         if not settings.can_mail:
             _replace_email(connection, settings, profile, new_email, now, is_confirmed=False)
@@ -312,13 +314,13 @@ def require_own_password(
         is_right = check_password(password, password_hash, widen(address) if address else None, is_known=True)
     except TooManyAtOnce:
         with begin_writing(engine) as connection:
-            take_back(connection, [*counted, *total])
+            take_back(connection, [*counted, *total], now)
         raise
     if not is_right or password_hash is None:
         raise PasswordWrong
     with begin_writing(engine) as connection:
         forget_failures(connection, counted)
-        take_back(connection, total)
+        take_back(connection, total, now)
     return password_hash
 
 

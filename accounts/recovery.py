@@ -28,7 +28,7 @@ from accounts.identity import make_key
 from accounts.limits import forget_failures, hash_subject, list_pairs, widen
 from accounts.mail_limits import may_mail, take_admin_mail, take_visitor_mail
 from accounts.messages import Kind, Person, queue_message
-from accounts.passwords import hash_password, require_no_username, require_strength
+from accounts.passwords import hash_password, require_no_username, require_room, require_strength
 from accounts.registration import HAS_CONFIRMED_EMAIL, confirm
 from accounts.sessions import close_sessions
 from db import begin_writing
@@ -130,6 +130,8 @@ def reset_password(
     """
     read_code(code)
     require_strength(password)
+    client = widen(address) if address else None
+    require_room(client, is_known=True)  # now, not once a try was counted
     with begin_writing(engine) as connection:
         count_try(connection, secret_key, make_key(name), browser, address, now)
         account = _find_by_name(connection, name)
@@ -141,7 +143,7 @@ def reset_password(
     if account is None or error is not None:
         raise error or CodeExpired
     # Only now, for who has read the mailbox: guesses are to cost as little as they can.
-    password_hash = hash_password(password, widen(address) if address else None, is_known=True)
+    password_hash = hash_password(password, client, is_known=True)
     with begin_writing(engine) as connection:
         account = _find_by_name(connection, name)
         if account is None or account.id != user_id:
@@ -215,7 +217,7 @@ def _may_mail(
     mailbox = (account is not None and account.email) or name
     is_known = account is not None and account.has_confirmed_email
     recipient = mailbox if "@" in mailbox else f"{mailbox}@nowhere.invalid"
-    return may_mail(connection, secret_key, recipient, now, is_known=is_known)
+    return may_mail(connection, secret_key, recipient, address, now, is_known=is_known)
 
 
 def _mail_code(connection: Connection, settings: Settings, secret_key: bytes, account: Account, now: datetime) -> None:

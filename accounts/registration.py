@@ -117,7 +117,7 @@ def register(
             confirm(connection, user_id, now)
             return Opening(user_id, is_open=True)
         is_known = owner is not None and owner.has_confirmed_email and owner.locked_at is None
-        recipient = email if may_mail(connection, secret_key, email, now, is_known=is_known) else ""
+        recipient = email if may_mail(connection, secret_key, email, address, now, is_known=is_known) else ""
         code = issue_code(connection, secret_key, user_id, "confirm", now)
         if owner is None:
             queue_message(
@@ -183,7 +183,7 @@ def mail_confirmation(
             .where(User.id == user_id, Credential.confirmed_at.is_(None))
         ).first()
         # Where no mail may go, the code of before stays good.
-        if row is not None and may_mail(connection, secret_key, email, now, is_known=False):
+        if row is not None and may_mail(connection, secret_key, email, address, now, is_known=False):
             queue_message(
                 connection,
                 settings,

@@ -115,7 +115,7 @@ def log_in(
         )
     except TooManyAtOnce:
         with begin_writing(engine) as connection:
-            take_back(connection, [*admission.counted, *of_others])
+            take_back(connection, [*admission.counted, *of_others], now)
         raise
     if account is None or not is_right or account.locked_at is not None or not (account.confirmed_at or code):
         raise LoginRefused
@@ -131,7 +131,7 @@ def log_in(
                 forget_failures(connection, list_pairs(secret_key, own_key, address))
             # No more than this try: who has an account could else wipe out what was counted for guesses at others, and
             # who guesses would gain by each log-in of the driver.
-            take_back(connection, of_others)
+            take_back(connection, of_others, now)
             if address:
                 remember_address(connection, secret_key, user_id, address, now)
     if not is_open:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, delete, select, update
 from accounts.addresses import KEPT
 from accounts.sessions import log_in
 from db import begin_writing
-from errors import LoginRefused, TooManyGuesses, TooManyTries
+from errors import LoginRefused, TooManyAtOnce, TooManyGuesses, TooManyTries
 from models import Attempt, Credential, KnownAddress
 
 HOME, ELSEWHERE, STRANGE = "192.0.2.1", "192.0.2.2", "192.0.2.66"
@@ -327,3 +327,33 @@ def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(bcrypt, "checkpw", count_and_check)
     return checks
+
+
+def test_a_try_that_is_not_counted_begins_no_pause_again(
+    engine: Engine, make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_driver("ada")
+    remove_known(engine)
+    fail(engine, "ada", address=STRANGE, times=5)
+    after = NOW + timedelta(seconds=40)
+
+    def refuse(*_: object, **__: object) -> bool:
+        raise TooManyAtOnce
+
+    with monkeypatch.context() as patch:
+        patch.setattr("accounts.sessions.check_password", refuse)
+        with pytest.raises(TooManyAtOnce):
+            attempt(engine, "ada", PASSWORD, address=STRANGE, now=after)
+    attempt(engine, "ada", PASSWORD, address=STRANGE, now=after + timedelta(milliseconds=1))
+
+
+def test_a_log_in_makes_nobody_else_at_the_address_wait(engine: Engine, make_driver: MakeDriver) -> None:
+    for name in ("ada", "bob"):
+        make_driver(name)
+    remove_known(engine)
+    now = NOW
+    for number in range(30):  # as soon as each pause is over
+        fail(engine, f"nobody{number}", address=STRANGE, times=1, now=now)
+        now += timedelta(minutes=1)
+    attempt(engine, "ada", PASSWORD, address=STRANGE, now=now)
+    attempt(engine, "bob", PASSWORD, address=STRANGE, now=now + timedelta(seconds=1))

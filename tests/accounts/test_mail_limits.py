@@ -19,7 +19,7 @@ from accounts.recovery import mail_password_code, mail_username, reset_password
 from accounts.registration import Registration, confirm_account, mail_confirmation, register
 from accounts.sessions import log_in
 from db import begin_writing
-from errors import AccountError, CodeWrong, TooManyTries
+from errors import AccountError, CodeWrong, EmailTaken, TooManyTries
 from settings import Settings
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
@@ -149,6 +149,43 @@ def test_where_a_driver_has_logged_in_before_no_number_of_strangers_uses_up_the_
     assert mailed == [True] * LIMITS["mailbox"].hourly + [False] * 5
     assert not asking.ask("ada@mailbox.org", "203.0.113.1"), "told apart from the username, the two would be linked"
     assert asking.ask("ada", HERE)
+
+
+def test_what_an_hour_refuses_takes_nothing_of_the_day(asking: Asking, make_driver: MakeDriver) -> None:
+    make_driver("ada")
+    most = LIMITS["mailbox"]
+    for hour in range(most.daily // most.hourly):
+        now = LATER + timedelta(hours=hour)
+        mailed = [asking.ask("ada", f"198.51.{hour}.{number}", now) for number in range(most.daily + 5)]
+        assert mailed.count(True) == most.hourly
+
+
+def test_one_client_gets_no_more_by_typing_every_name_of_an_account(
+    asking: Asking, make_driver: MakeDriver, engine: Engine, mailing: Settings
+) -> None:
+    make_driver("ada", "ada@mailbox.org")
+    before = len(asking.read_mails())
+    for name in ("ada", "ada@mailbox.org"):
+        asking.exhaust(lambda name=name: asking.ask(name, HERE))  # type: ignore[misc]
+    assert len(asking.read_mails()) - before == LIMITS["client_mailbox"].hourly
+
+    register(engine, mailing, KEY, FORM, address=HERE, now=LATER)
+    for name in ("new", "new@mailbox.org"):
+        asking.exhaust(lambda name=name: asking.ask(name, HERE))  # type: ignore[misc]
+    assert len(asking.read_mails()) - before == 2 * LIMITS["client_mailbox"].hourly
+
+
+def test_without_a_mail_server_a_driver_can_ask_after_few_addresses_too(
+    asking: Asking, make_driver: MakeDriver, engine: Engine, settings: Settings
+) -> None:
+    eve = make_driver("eve")
+    make_driver("ada", "ada@mailbox.org")
+
+    def probe() -> None:
+        with suppress(EmailTaken):
+            ask_new_email(engine, settings, KEY, eve, "ada@mailbox.org", PASSWORD, address=HERE, now=LATER)
+
+    assert asking.exhaust(probe) == LIMITS["driver"].hourly
 
 
 def test_a_code_stays_good_while_no_more_are_mailed(

@@ -291,6 +291,8 @@ def test_the_export_names_an_address_that_waits_for_its_code(
         assert export_account(connection, user_id)["open_codes"] == [
             {"purpose": "email", "created_at": NOW.isoformat(), "tries": 0, "new_email": "new@mailbox.org"}
         ]
+        code_mail = export_account(connection, user_id)["mails_to_be_sent"][-1]
+    assert "code" in code_mail["subject"]
 
 
 def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(

@@ -22,6 +22,7 @@ from errors import (
     LoginRefused,
     PasswordRefused,
     PasswordWrong,
+    TooManyAtOnce,
     TooManyCodes,
     TooManyGuesses,
     TooManyTries,
@@ -235,6 +236,26 @@ def test_who_asks_for_a_code_takes_away_nobody_else_s(
     assert try_code(engine, mailing, code, browser="hers", address=HOME, now=now) is None
     with engine.connect() as connection:  # with hers, those of the stranger are good for nothing
         assert connection.execute(select(VerificationCode.user_id)).all() == []
+
+
+def test_a_full_queue_of_passwords_costs_no_try(
+    engine: Engine, mailing: Settings, make_driver: MakeDriver, read_mails: ReadMails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_driver("ada")
+    mail_password_code(engine, mailing, KEY, "ada", browser="hers", address=None, now=LATER)
+    code = find_code(read_mails()[-1].text)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TooManyAtOnce
+
+    with monkeypatch.context() as patch:
+        patch.setattr("accounts.recovery.require_room", refuse)
+        for _ in range(6):
+            with pytest.raises(TooManyAtOnce):
+                try_code(engine, mailing, code, browser="hers", address=HOME)
+    for host in range(120):  # so that her own five tries are all she has
+        try_code(engine, mailing, address=HOME if host % 2 else f"198.51.{host}.1", browser=f"other {host}")
+    assert try_code(engine, mailing, code, browser="hers", address=HOME) is None
 
 
 def test_a_code_can_be_typed_on_another_device(
