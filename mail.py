@@ -215,17 +215,17 @@ class Mailer:
             seconds = POLL_SECONDS
             try:
                 send_due(self._engine, self._settings)
-                seconds = min(seconds, _find_pause(self._engine, datetime.now(UTC)))
+                seconds = min(seconds, find_pause(self._engine, datetime.now(UTC)))
             except Exception:  # the worker must outlive a database or a disk that is away for a while; nothing is lost
                 logger.exception("mailer status=failed")
             self._wake.wait(seconds)
 
 
-def _find_pause(engine: Engine, now: datetime) -> float:
-    """Return the seconds until a mail becomes due that is not; those that are due and stayed wait for the next poll."""
+def find_pause(engine: Engine, now: datetime) -> float:
+    """Return the seconds until the next new mail is due; those that failed before wait for the next poll."""
     with engine.connect() as connection:
         next_at = connection.execute(
-            select(func.min(OutboxMail.next_try_at)).where(OutboxMail.next_try_at > now)
+            select(func.min(OutboxMail.next_try_at)).where(OutboxMail.next_try_at > now, OutboxMail.tries == 0)
         ).scalar()
     return POLL_SECONDS if next_at is None else float((next_at - now).total_seconds())
 

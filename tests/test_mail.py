@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope as SMTPEnvelope
 from hanging_mail_server import ANSWERS, HangingMailServer
 from pydantic import SecretStr
-from sqlalchemy import Engine, Row, func, select
+from sqlalchemy import Engine, Row, func, select, update
 
 from db import begin_writing
 from mail import (
@@ -32,6 +32,7 @@ from mail import (
     Mailer,
     clean_reason,
     clear_failures,
+    find_pause,
     list_failures,
     look_at_outbox,
     queue_mail,
@@ -425,3 +426,14 @@ def test_a_mail_with_a_pause_goes_when_it_is_over_without_another_word(
         assert mailbox.arrived.wait(POLL_SECONDS / 2)
     finally:
         mailer.stop()
+
+
+def test_the_worker_wakes_early_for_new_mails_only(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        mail = {"recipient": "ada@mailbox.org", "subject": "x", "text": "x", "html": "x"}
+        queue_mail(connection, **mail, now=NOW, pause=timedelta(seconds=5))
+        connection.execute(update(OutboxMail).values(tries=1))  # it failed, as all do while a server is away
+    assert find_pause(engine, NOW) == POLL_SECONDS
+    with begin_writing(engine) as connection:
+        queue_mail(connection, **mail, now=NOW, pause=timedelta(seconds=7))
+    assert find_pause(engine, NOW) == 7

@@ -224,7 +224,7 @@ def _send_again() -> None:
         return
     get_mailer().wake()
     st.session_state["field_errors"] = {}
-    st.session_state["code_note"] = _("A new code is on its way; the one before is no longer good.")
+    st.session_state["code_note"] = _("Another code is on its way. Use the newest one you receive.")
 
 
 def _word_password(rule: str) -> str:

@@ -36,10 +36,10 @@ export default function (component) {
     })
       .then((answer) => { if (answer.status === 429 || answer.status > 499) throw new Error(answer.status) })
       .then(() => setStateValue("written", true))
-      .catch(() => { timer = setTimeout(() => write(Math.min(60, 2 * seconds)), 1000 * seconds) })
-  let timer = null
+      .catch(() => { if (!isGone) timer = setTimeout(() => write(Math.min(60, 2 * seconds)), 1000 * seconds) })
+  let timer = null, isGone = false  // an older cookie is never written after a newer one
   write(1)
-  return () => clearTimeout(timer)
+  return () => { isGone = true; clearTimeout(timer) }
 }
 """
 
