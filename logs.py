@@ -74,7 +74,15 @@ class LimitRepeats(logging.Filter):
         most = TRACEBACKS_A_MINUTE if error else LINES_A_MINUTE
         now = self._clock()
         with self._lock:
-            kind: tuple[object, ...] = (record.name, record.msg, error)
+            # As text: a library may log an error itself, which is another one each time.
+            kind: tuple[object, ...] = (record.name, str(record.msg), error)
+            if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
+                # Those that are over and left nothing out, about which nothing is still to be said.
+                self._kinds = {
+                    one: (began_at, times)
+                    for one, (began_at, times) in self._kinds.items()
+                    if now - began_at < 60 or times > TRACEBACKS_A_MINUTE
+                }
             if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
                 kind = (error is not None,)
             began_at, times = self._kinds.get(kind, (now, 0))

@@ -225,3 +225,18 @@ def test_tracebacks_are_fewer() -> None:
 def test_ever_other_lines_are_one_kind_in_the_end() -> None:
     limit = LimitRepeats(lambda: 0.0)
     assert sum(limit.filter(make_record(f"{n} %d")) for n in range(10_000)) == MAX_KINDS + LINES_A_MINUTE
+
+
+def test_errors_that_are_logged_themselves_are_one_kind_and_any_object_is_taken() -> None:
+    limit = LimitRepeats(lambda: 0.0)
+    assert sum(limit.filter(make_record(ValueError("x"))) for _ in range(100)) == LINES_A_MINUTE  # type: ignore[arg-type]
+    assert limit.filter(make_record(["a", {}]))  # type: ignore[arg-type]
+
+
+def test_kinds_that_are_over_make_room_for_others() -> None:
+    now = 0.0
+    limit = LimitRepeats(lambda: now)
+    for number in range(MAX_KINDS):
+        limit.filter(make_record(f"{number} %d"))
+    now = 60.0
+    assert sum(limit.filter(make_record(f"new {number} %d")) for number in range(MAX_KINDS)) == MAX_KINDS
