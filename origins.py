@@ -44,14 +44,6 @@ def is_from_this_machine(peer: str, header_names: Collection[str]) -> bool:
     return address is not None and address.is_loopback and _OF_PROXIES.isdisjoint(header_names)
 
 
-def is_from_unnamed_proxy(peer: str, header_names: Collection[str], proxies: Sequence[Network]) -> bool:
-    """Say whether a proxy asks that is near and not trusted: its address is that of many visitors."""
-    address = read_address(peer)
-    if address is None or is_in(address, proxies) or _OF_PROXIES.isdisjoint(header_names):
-        return False
-    return address.is_private
-
-
 def is_in(address: Address, networks: Sequence[Network]) -> bool:
     """Say whether an address lies in one of the networks."""
     return any(address in network for network in networks)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ProtocolError
 
 from api.limits import MAX_BUCKETS, UNKNOWN, UNKNOWN_SHARE, find_peer, name_bucket, refuse, refuse_handshake
-from origins import FORWARDED_FOR, Network, find_address, is_from_this_machine, is_from_unnamed_proxy
+from origins import FORWARDED_FOR, Network, find_address, is_from_this_machine
 from socket_sentences import Reader, find_reader, make_notice, make_page
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ NOTICE_SECONDS = 6.0
 TURNED_AWAY_SECONDS = 30.0  # after which a tab that found no place tries again
 WAITING_SHARE = 4  # so many times what may be open: each costs little more than a connection
 TURNED_AWAY_MESSAGES = 20
-LOGGED_CHARACTERS = 100
 THIS_MACHINE = "this machine"
 POLICY_VIOLATION, TOO_BIG, TRY_AGAIN = 1008, 1009, 1013  # codes of RFC 6455 and IANA
 
@@ -119,38 +119,36 @@ class OpenTabs:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._open: dict[str, int] = {}
-        self._waiting: dict[str, int] = {}
+        self._open: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
 
     def has_place(self, client: str) -> bool:
         """Say whether the client may open one more."""
-        return not self._count or self._open.get(client, 0) < self._count * count_shares(client)
+        return not self._count or self._open[client] < self._count * count_shares(client)
 
     def can_wait(self, client: str) -> bool:
         """Say whether one more may wait for a place."""
-        return self._waiting.get(client, 0) < WAITING_SHARE * self._count * count_shares(client)
+        return self._waiting[client] < WAITING_SHARE * self._count * count_shares(client)
 
-    def hold(self, client: str) -> Holding:
-        return Holding(self._open, client)
+    def hold(self, client: str) -> AbstractContextManager[None]:
+        """Count an open tab until the end of the block."""
+        return _count(self._open, client)
 
-    def wait(self, client: str) -> Holding:
-        return Holding(self._waiting, client)
+    def wait(self, client: str) -> AbstractContextManager[None]:
+        """Count a tab that waits until the end of the block."""
+        return _count(self._waiting, client)
 
 
-class Holding:
-    """One more for a client until the end of the block."""
-
-    def __init__(self, counts: dict[str, int], client: str) -> None:
-        self._counts = counts
-        self._client = client
-
-    def __enter__(self) -> None:
-        self._counts[self._client] = self._counts.get(self._client, 0) + 1
-
-    def __exit__(self, *_: object) -> None:
-        self._counts[self._client] -= 1
-        if not self._counts[self._client]:
-            del self._counts[self._client]
+@contextmanager
+def _count(counts: Counter[str], client: str) -> Iterator[None]:
+    """Count one more for a client until the end of the block."""
+    counts[client] += 1
+    try:
+        yield
+    finally:
+        counts[client] -= 1
+        if not counts[client]:
+            del counts[client]
 
 
 def count_shares(client: str) -> int:
@@ -161,13 +159,11 @@ def count_shares(client: str) -> int:
 def name_client(scope: Scope, proxies: Sequence[Network]) -> str:
     """Return by what name the client of a socket is counted.
 
-    Programs of this machine are one; all who come through a proxy that nobody trusts are UNKNOWN.
+    Programs of this machine are one; those who come through a proxy of this machine that isn't trusted are UNKNOWN.
     """
     headers, peer = Headers(scope=scope), find_peer(scope)
     if is_from_this_machine(peer, headers.keys()):
         return THIS_MACHINE
-    if is_from_unnamed_proxy(peer, headers.keys(), proxies):
-        return UNKNOWN
     return name_bucket(find_address(peer, headers.getlist(FORWARDED_FOR), proxies))
 
 
@@ -218,16 +214,19 @@ class GuardSocket:
         while anyio.current_time() < deadline and messages < TURNED_AWAY_MESSAGES:
             if self._tabs.has_place(client):
                 break
+            message = None
             with anyio.move_on_after(1):
                 message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                messages += 1
-                if messages == 1:  # it says which language the browser speaks
-                    fault, parsed = find_fault(message)
-                    reader = Reader() if fault else find_reader(parsed)
-                    for part in make_page(reader, wanted[2] if len(wanted) > 2 else ""):
-                        await send(_wrap(part))
+            if message is None:
+                continue
+            if message["type"] == "websocket.disconnect":
+                return
+            messages += 1
+            if messages == 1:  # it says which language the browser speaks
+                fault, parsed = find_fault(message)
+                reader = Reader() if fault else find_reader(parsed)
+                for part in make_page(reader, wanted[2] if len(wanted) > 2 else ""):
+                    await send(_wrap(part))
         await send({"type": "websocket.close", "code": TRY_AGAIN})
 
 

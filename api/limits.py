@@ -57,7 +57,7 @@ class Buckets:
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic, burst: float = 1.0) -> None:
         self._per_minute = per_minute
-        self._burst = burst  # what part of it a full bucket holds, but one request at least
+        self._burst = burst  # what part of it a full bucket holds
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, and when that was so
@@ -88,8 +88,7 @@ class Buckets:
         return self._per_minute * (UNKNOWN_SHARE if key == UNKNOWN else 1)
 
     def _find_size(self, key: str) -> float:
-        rate = self._find_rate(key)
-        return rate if self._burst == 1 else max(1.0, rate * self._burst)
+        return self._find_rate(key) * self._burst
 
     def _fill(self, key: str, size: float) -> float:
         now = self._clock()

@@ -300,13 +300,13 @@ def make_scope(peer: str, **headers: str) -> Scope:
         (make_scope("10.0.0.1", x_forwarded_for="203.0.113.7"), "203.0.113.7"),
         (make_scope("10.0.0.1", x_forwarded_for="2001:db8::1"), "2001:db8::/64"),
         (make_scope("192.168.1.5"), "192.168.1.5"),
-        (make_scope("192.168.1.5", x_forwarded_for="203.0.113.7"), ""),
+        (make_scope("192.168.1.5", x_forwarded_for="203.0.113.7"), "192.168.1.5"),
         (make_scope("127.0.0.1"), THIS_MACHINE),
         (make_scope("127.0.0.1", x_forwarded_for="203.0.113.7"), ""),
         (make_scope(""), ""),
     ],
 )
-def test_a_client_is_an_address_and_those_behind_an_untrusted_proxy_are_many(scope: Scope, client: str) -> None:
+def test_a_client_is_an_address_which_only_a_trusted_proxy_may_name(scope: Scope, client: str) -> None:
     assert name_client(scope, [ip_network("10.0.0.0/8")]) == client
 
 

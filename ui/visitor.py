@@ -6,14 +6,12 @@ import secrets
 
 import streamlit as st
 
-from origins import FORWARDED_FOR, find_address, name_network, read_address
+from origins import FORWARDED_FOR, find_address, name_network
 from settings import Settings
 from shares import Client
 
 TAB_KEY, DRIVER_KEY = "tab", "driver"
 
-# Where a proxy on this machine asks from, for others. Other addresses of loopback are their own programs'.
-_OF_PROXIES = ("127.0.0.1", "::1")
 _XSRF_COOKIE = "_streamlit_xsrf"
 
 
@@ -24,10 +22,6 @@ def get_address(settings: Settings) -> str | None:
     """
     peer = st.context.ip_address or "127.0.0.1"
     address = find_address(peer, st.context.headers.get_all(FORWARDED_FOR), settings.proxies)
-    if address is None and not settings.proxies:
-        address = read_address(peer)
-        if address is None or str(address) in _OF_PROXIES:
-            return None
     return None if address is None else name_network(address)
 
 
