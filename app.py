@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import streamlit as st
 from sqlalchemy import Connection
@@ -92,6 +93,7 @@ async def get_stations(request: Request) -> Response:
 
     def answering() -> Answer:
         with take_turn(request):
+            anyio.from_thread.check_cancelled()  # who waited too long has been answered
             return answer_points(query, headers, lambda: LIMITS.compute(request.scope))
 
     try:
@@ -223,7 +225,8 @@ app = st.App(
         Middleware(SettleEncoding),
         Middleware(SecurityHeaders, pages=HTML_PAGES, map_tiles=SETTINGS.map_tiles),
         Middleware(LimitRequests, limits=LIMITS, metrics=METRICS),
-        Middleware(CheckOrigin, public_url=SETTINGS.public_url, proxies=SETTINGS.proxies, metrics=METRICS),
+        Middleware(AnswerUsedPaths),
+        Middleware(CheckOrigin, public_url=SETTINGS.public_url, metrics=METRICS),
         Middleware(
             GuardSocket,
             tabs_per_address=SETTINGS.tabs_per_address,
@@ -232,7 +235,6 @@ app = st.App(
             metrics=METRICS,
         ),
         Middleware(CountSessions, metrics=METRICS),
-        Middleware(AnswerUsedPaths),
         Middleware(GuardExports),
         Middleware(SpeakInProblems, under=("/api/", *HEALTH_PATHS)),
     ],

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -158,13 +158,18 @@ class Connections:
                 self._wait(connection)
 
     def _accept_for(self, protocol: Any) -> Any:
-        connection_made = protocol.connection_made
+        connection_made, connection_lost = protocol.connection_made, protocol.connection_lost
 
         def accept(transport: asyncio.Transport) -> None:
             connection_made(transport)
             self._accept(transport)
 
-        protocol.connection_made = accept
+        def lose(error: Exception | None) -> None:
+            if (known := self._known.get(protocol.transport)) is not None:
+                self._forget(known)
+            connection_lost(error)
+
+        protocol.connection_made, protocol.connection_lost = accept, lose
         return protocol
 
     def _accept(self, transport: asyncio.Transport) -> None:
@@ -189,17 +194,8 @@ class Connections:
 
     def _is_full(self, key: str) -> bool:
         share = self._per_address * (LOOPBACK_SHARE if key == LOOPBACK else 1)
-        return self._reach(share if key else 0, lambda: self._held.get(key, ())) or self._reach(
-            self._most, self._known.values
-        )
-
-    def _reach(self, most: int, list_known: Callable[[], Collection[Connection]]) -> bool:
-        """Say whether so many connections are held, once those that have ended are forgotten."""
-        if not most or len(list_known()) < most:
-            return False
-        for connection in [one for one in list_known() if not one.is_held]:
-            self._forget(connection)
-        return len(list_known()) >= most
+        is_address_full = bool(key and share) and len(self._held.get(key, ())) >= share
+        return is_address_full or 0 < self._most <= len(self._known)
 
     def _wait(self, connection: Connection) -> None:
         if not connection.is_held:
@@ -257,8 +253,8 @@ class KnowConnections:
             is_safe = connection.transport.get_extra_info("sslcontext") is not None
             address = read_address(connection.peer[0]) if connection.peer is not None else None
             if address is not None and is_in(address, self._connections.proxies):
-                named = [value for name, value in scope["headers"] if name == FORWARDED_PROTO.encode()]
-                is_safe = named[-1].strip().lower() in (b"https", b"wss") if named else is_safe
+                named = b",".join(value for name, value in scope["headers"] if name == FORWARDED_PROTO.encode())
+                is_safe = named.rpartition(b",")[2].strip().lower() in (b"https", b"wss") if named else is_safe
         return ("ws" if scope["type"] == "websocket" else "http") + ("s" if is_safe else "")
 
 

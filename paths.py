@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from api.limits import refuse_handshake
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -46,7 +48,7 @@ class AnswerUsedPaths:
             is_answered = scope["type"] != "websocket" or scope["path"] == STREAM
         if is_answered:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "websocket":
+            await refuse_handshake(PlainTextResponse("Not Found", 404), scope, receive, send)
         else:
             await PlainTextResponse("Not Found", 404)(scope, receive, send)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 
-from api.limits import find_peer, refuse_handshake
-from origins import Network, is_in, read_address
+from api.limits import refuse_handshake
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,7 +32,7 @@ Site = tuple[str, str, int]  # scheme, host and port
 
 
 def read_site(scheme: str, host: str) -> Site | None:
-    """Return scheme, host and port in one spelling, the port of the scheme where none is named; None: it is none."""
+    """Return scheme, host and port in one spelling, the port by default the scheme's; None if they are invalid."""
     match = _HOST.fullmatch(host.lower())
     if match is None or scheme not in _PORTS:
         return None
@@ -48,15 +46,10 @@ def read_origin(origin: str) -> Site | None:
     return read_site(match[1], match[2]) if match else None
 
 
-def find_own_site(scope: Scope, proxies: Sequence[Network]) -> Site | None:
-    """Return the site that a request was sent to: X-Forwarded-Proto of a trusted proxy counts for the scheme."""
-    headers = Headers(scope=scope)
-    scheme = _find_scheme(scope)
-    peer = read_address(find_peer(scope))
-    if peer is not None and is_in(peer, proxies):
-        scheme = str(headers.get("x-forwarded-proto") or scheme).rpartition(",")[2].strip().lower()
-    hosts = headers.getlist("host")
-    return read_site(scheme, hosts[0]) if len(hosts) == 1 else None
+def find_own_site(scope: Scope) -> Site | None:
+    """Return the site that a request was sent to."""
+    hosts = Headers(scope=scope).getlist("host")
+    return read_site(_find_scheme(scope), hosts[0]) if len(hosts) == 1 else None
 
 
 class CheckOrigin:
@@ -65,10 +58,9 @@ class CheckOrigin:
     A program sends no Origin and is let in: it has no cookie of a browser.
     """
 
-    def __init__(self, app: ASGIApp, public_url: str, proxies: Sequence[Network], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, public_url: str, metrics: Metrics) -> None:
         self._app = app
         self._public = read_origin("/".join(public_url.split("/", 3)[:3]))
-        self._proxies = proxies
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +69,7 @@ class CheckOrigin:
             await self._app(scope, receive, send)
             return
         origins = Headers(scope=scope).getlist("origin")
-        own = find_own_site(scope, self._proxies)
+        own = find_own_site(scope)
         if own is not None and len(origins) == 1 and read_origin(origins[0]) in (own, self._public):
             await self._app(_replace_origin(scope), receive, send)
             return

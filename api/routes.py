@@ -160,8 +160,10 @@ def _read(
     request: Request,
     asked: T,
 ) -> Answer | None:
-    with take_turn(request), open_reading() as connection:
-        return answer(connection, request, asked)
+    with take_turn(request):
+        anyio.from_thread.check_cancelled()  # who waited too long has been answered
+        with open_reading() as connection:
+            return answer(connection, request, asked)
 
 
 def _answer(request: Request, body: Body) -> Answer:

@@ -273,6 +273,8 @@ def test_connections_leave_files_for_the_rest() -> None:
         ((ip_network("10.0.0.0/8"),), {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}, ""),
         ((ip_network("127.0.0.1"),), {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}, "s"),
         ((ip_network("127.0.0.1"),), {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "http"}, ""),
+        ((ip_network("127.0.0.1"),), {"X-Forwarded-Proto": "http, https"}, "s"),
+        ((ip_network("127.0.0.1"),), {"X-Forwarded-Proto": "https, http"}, ""),
         ((ip_network("127.0.0.1"),), {"X-Forwarded-Proto": "javascript"}, ""),
         ((ip_network("127.0.0.1"),), {}, ""),
     ],

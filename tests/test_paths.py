@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from loaded_server import read_log
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -163,6 +164,7 @@ def test_a_websocket_is_opened_for_tabs_alone(server: Server) -> None:
         with pytest.raises(InvalidStatus) as refusal, connect(f"{address}{path}"):
             pass
         assert refusal.value.response.status_code == 404, path
+    assert "ASGI callable returned" not in read_log(server)
 
 
 def test_the_component_that_writes_the_cookie_is_served() -> None:

@@ -18,6 +18,7 @@ from accounts.audit import Actor, note_action
 from accounts.sessions import find_driver
 from backup import copy_database
 from db import begin_writing
+from errors import DatabaseBusy
 from ui.authentication import read_cookie
 from ui.login_cookie import COOKIE
 from ui.reading import get_engine, get_settings, open_reading
@@ -96,7 +97,7 @@ def take_backup(ticket: str, cookies: Mapping[str, str]) -> Backup | None:
     try:
         with begin_writing(get_engine()) as connection:
             note_action(connection, Actor(driver.id, driver.username), "download_backup", now)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, DatabaseBusy):
         file.close()
         raise
     return Backup(
