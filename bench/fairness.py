@@ -140,10 +140,12 @@ def _flood_pages(server: Server, towns: Sequence[str], address: str, rates: list
             ]
             start = time.monotonic()
             rerunning = [asyncio.create_task(rerun_on(tab)) for tab in tabs]
-            yield
-            rates.append(len(finished) / (time.monotonic() - start))
-            is_over.set()
-            await asyncio.gather(*rerunning)
+            try:
+                yield
+            finally:
+                rates.append(len(finished) / (time.monotonic() - start))
+                is_over.set()
+                await asyncio.gather(*rerunning)
 
     return flood
 
@@ -160,10 +162,12 @@ def _flood_paths(server: Server, paths: Iterator[str], address: str, rates: list
         ]
         for thread in threads:
             thread.start()
-        yield
-        is_over.set()
-        await asyncio.to_thread(_join, threads)
-        rates.append(next(answered) / (time.monotonic() - start))
+        try:
+            yield
+        finally:
+            is_over.set()
+            await asyncio.to_thread(_join, threads)
+            rates.append(next(answered) / (time.monotonic() - start))
 
     return flood
 
@@ -178,9 +182,14 @@ def _read_on(url: str, paths: Iterator[str], address: str, is_over: threading.Ev
     headers: Mapping[str, str] = {"X-Forwarded-For": address}
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     while not is_over.is_set():
-        connection.request("GET", next(paths), headers=headers)
-        answer = connection.getresponse()
-        answer.read()
+        try:
+            connection.request("GET", next(paths), headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):  # the flood goes on over another connection
+            connection.close()
+            is_over.wait(0.02)
+            continue
         if answer.status == 200:
             next(answered)
         else:  # refused: a program that wants as much as it can get asks again soon

@@ -140,7 +140,9 @@ def compute_figures(connection: Connection, as_of: datetime) -> dict[int, Nation
             fuel_id=fuel_id,
             median_milli_eur=median_low(fuel_prices),
             # At a price of stations that all ran out nobody can buy.
-            lowest_milli_eur=min((price for price in in_stock[fuel_id] if price >= lowest), default=min(plausible)),
+            lowest_milli_eur=min(
+                (price for price in in_stock[fuel_id] if lowest <= price <= highest), default=min(plausible)
+            ),
             station_count=len(plausible),
             fresh_from=find_fresh_from(fuel_id, as_of),
             plausible_from_milli_eur=lowest,

@@ -41,6 +41,7 @@ SCALARS: dict[str, list[object]] = {
         *("", "{", "null", "[]", "1", '{"event": [1]}', '{"event": "answer", "value": 1}', '[{"event": "answer"}]'),
         '[{"event": "answer", "value": {"latitude": NaN, "longitude": 1e999}}]',
         '[{"event": "opened", "value": 1e999}]',
+        f'[{{"event": "opened", "value": 1{"0" * 400}}}]',
         f'[{{"event": "answer", "value": {DEEP}}}]',
     ],
     "bytes_value": [b"", b"x"],

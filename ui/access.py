@@ -50,10 +50,13 @@ def note_leaving(driver: Driver | None) -> None:
         st.session_state["left_note"] = "refused" if left == "ended" and is_refused else left
 
 
-def show_left_note(page: str) -> None:
+def show_left_note(driver: Driver | None, page: str) -> None:
     """Say why who was logged in a moment ago no longer is; nothing to who has just pressed "Log out"."""
     # Until another page is shown, and not only once: a load that ends runs the page again.
-    match note := st.session_state.get("left_note"):
+    note = st.session_state.get("left_note")
+    if (driver is not None) != (note == "revoked"):  # logged in, or out, again since
+        return
+    match note:
         case "deleted":
             text = _("Your account is deleted, and all that was kept with it. Safe travels!")
             st.success(text, icon=":material/check_circle:")
@@ -65,7 +68,7 @@ def show_left_note(page: str) -> None:
             if page not in PRIVATE_PAGES + ACCOUNT_PAGES:  # those ask for it themselves
                 st.page_link(PAGES / "login.py", label=_("Log in again"), icon=":material/login:")
         case "revoked":
-            text = _("You are no longer an admin here, so what you just did was not saved.")
+            text = _("Your log-in has changed since this page was drawn, so what you just did was not saved.")
             st.warning(text, icon=":material/remove_moderator:")
 
 

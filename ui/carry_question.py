@@ -15,7 +15,15 @@ from ui.callbacks import guarded
 from ui.formats import escape
 from ui.reading import open_reading
 from ui.saving import saves
-from ui.station_list import ASKED_KEY, MAX_TRIED, add_tried, get_tried, is_keeping_said, set_tried, show_carried_over
+from ui.station_list import (
+    ASKED_KEY,
+    MAX_TRIED,
+    add_tried,
+    forget_tried,
+    get_tried,
+    is_keeping_said,
+    show_carried_over,
+)
 from ui.texts import _, ngettext
 
 LIST_PAGES = ("", "dashboard", "choose")  # those of one's own stations say themselves what became of them
@@ -50,7 +58,7 @@ def show_carry_question(driver: Driver, page: str) -> None:
     tried = {one.station_id: one.custom_name for one in known if one.station_id not in kept}
     tried = dict(list(tried.items())[:MAX_TRIED])
     if not tried:
-        _forget()
+        forget_tried()
         return
     with st.container(border=True):
         question = ngettext(
@@ -62,7 +70,7 @@ def show_carry_question(driver: Driver, page: str) -> None:
         st.markdown(question.format(count=len(tried), names=names))
         with st.container(horizontal=True, gap="small"):
             st.button(_("Yes"), key="carry_yes", type="primary", on_click=_keep, args=(driver.id, tried))
-            st.button(_("No"), key="carry_no", on_click=_forget)
+            st.button(_("No"), key="carry_no", on_click=guarded(forget_tried))
         if error := st.session_state.pop("carry_error", None):
             st.error(error, icon=":material/error:")
 
@@ -70,10 +78,4 @@ def show_carry_question(driver: Driver, page: str) -> None:
 @saves("carry_error")
 def _keep(user_id: int, tried: Mapping[int, str]) -> None:
     add_tried(user_id, tried)
-    _forget()
-
-
-@guarded
-def _forget() -> None:
-    st.session_state.pop(ASKED_KEY, None)
-    set_tried({})
+    forget_tried()

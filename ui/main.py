@@ -55,11 +55,11 @@ def main() -> None:
     show_sidebar_foot(freshness)
     remember_page(page.url_path)
     note_leaving(driver)
-    show_left_note(page.url_path)
-    if driver is not None:
-        show_carry_question(driver, page.url_path)
+    show_left_note(driver, page.url_path)
     mark_language(get_language())
     try:
+        if driver is not None:
+            show_carry_question(driver, page.url_path)
         page.run()
     except DriverUnknown:
         # The account was deleted since this run began: another one shows the page as it is to a visitor.

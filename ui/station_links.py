@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -56,7 +55,7 @@ def open_station_links(*, on_open: Callable[[int], None]) -> None:
     def take() -> None:
         state = st.session_state.get("station_openers")
         opened = None if state is None else state.opened
-        if isinstance(opened, int | float) and isfinite(opened):
-            on_open(int(opened))
+        if isinstance(opened, int):
+            on_open(opened)
 
     _station_links(key="station_openers", data={"address": None, "stays": True}, on_opened_change=take, height=1)

@@ -216,11 +216,11 @@ def carry_over(user_id: int) -> None:
     st.session_state.pop("keep_tried", None)
     if not (tried := get_tried()):
         return
+    st.session_state[ASKED_KEY] = user_id  # what can't be saved is asked about
     if is_said:
         add_tried(user_id, tried)
+        forget_tried()
         st.session_state["return_to"] = ("dashboard", {})
-    else:
-        st.session_state[ASKED_KEY] = user_id
 
 
 def add_tried(user_id: int, tried: Mapping[int, str]) -> None:
@@ -238,6 +238,11 @@ def add_tried(user_id: int, tried: Mapping[int, str]) -> None:
         except StationUnknown:
             carried["unknown"] += 1
     st.session_state["carried_over"] = carried
+
+
+def forget_tried() -> None:
+    """Forget the stations of before the log-in, and ask about them no longer."""
+    st.session_state.pop(ASKED_KEY, None)
     set_tried({})
 
 

@@ -246,9 +246,21 @@ def test_an_admin_whose_rights_were_taken_away_changes_nothing_and_is_told(app: 
     before = read_state(engine, app)
     run(use(at, ("button", f"admin_lock_{GRACE}")))
     assert read_state(engine, app) == before
-    assert list_refused(at) == ["You are no longer an admin here, so what you just did was not saved."]
+    assert list_refused(at) == [
+        "Your log-in has changed since this page was drawn, so what you just did was not saved."
+    ]
     assert at.session_state["driver"].id == ADA
     assert not [text for text in list_texts(at) if "grace@" in text]
+
+
+def test_what_was_said_of_a_log_in_that_ended_is_not_said_to_who_is_logged_in_again(
+    app: Settings, engine: Engine
+) -> None:
+    at = open_page(engine, "people")
+    at.session_state["just_left"] = "ended"
+    run(at)
+    assert list_refused(at) == []
+    assert "You are logged out" not in " ".join(list_texts(at))
 
 
 def test_a_driver_who_was_made_an_admin_goes_on_in_the_page_that_is_open(app: Settings, engine: Engine) -> None:

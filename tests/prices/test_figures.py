@@ -104,6 +104,14 @@ def test_a_price_at_which_nobody_can_buy_is_never_the_lowest(engine: Engine) -> 
         assert find(connection)[GAZOLE].lowest_milli_eur == 1500, "there is no other"
 
 
+def test_an_implausible_price_is_not_the_lowest_because_all_others_ran_out(engine: Engine) -> None:
+    work_out(engine, [(GAZOLE, price) for price in (1000, 1100, 1000, 2300)])
+    with begin_writing(engine) as connection:
+        connection.execute(insert(StockOut), [{"station_id": id_, "gastype_id": GAZOLE} for id_ in (1, 2, 3)])
+        store_figures(connection, NEWEST)
+        assert find(connection)[GAZOLE].lowest_milli_eur == 1000
+
+
 def test_both_ends_of_the_range_are_plausible() -> None:
     figure = NationalFigure(GAZOLE, 1000, 900, 5, NEWEST, 800, 1700)
     standings = [figure.judge(price, NEWEST) for price in (799, 800, 1700, 1701)]

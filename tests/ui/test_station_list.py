@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from accounts.registration import Registration, register
 from db import begin_writing
+from errors import NotSaved
 from models import CustomStation, Station
 from settings import Settings
 from stations.favourites import add_favourite
@@ -154,3 +155,26 @@ def test_only_stations_that_were_asked_to_be_kept_go_into_the_account(app: Engin
         ).all()
     assert kept == [(2, "Work"), (3, "Home"), (1, name(1))]  # kept already, and left the feed: as they were
     assert "keep" not in at.query_params
+
+
+def test_stations_that_could_not_be_saved_are_asked_about(
+    app: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ui.station_list import ASKED_KEY, DriverStations
+
+    form = Registration("ada", "ada@mailbox.org", "Ada", PASSWORD)
+    user_id = register(app, settings, KEY, form, address=None, now=datetime.now(UTC)).user_id
+    at = open_list("1,2,3")
+    add = DriverStations.add
+
+    def add_until_the_disk_is_full(self: DriverStations, station_id: int, name: str = "") -> None:
+        if station_id == 2:
+            raise NotSaved
+        add(self, station_id, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DriverStations, "add", add_until_the_disk_is_full)
+        run(at, ("keep",), ("carry over", user_id))
+    assert at.session_state["error"] == "NotSaved"
+    assert at.session_state[ASKED_KEY] == user_id
+    assert at.query_params["keep"] in ("1,2,3", ["1,2,3"])
