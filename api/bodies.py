@@ -53,8 +53,9 @@ def describe_stations(connection: Connection, feed: LoadedFeed, query: StationQu
         latitude=query.latitude,
         longitude=query.longitude,
         radius_km=query.radius_km,
+        most=query.limit,
     )
-    rows = nearby.rows[: query.limit]
+    rows = nearby.rows[:]
     prices = list_fuel_prices(connection, feed.figures, [row.station_id for row in rows], as_of=feed.as_of)
     return {
         "feed": describe_feed(feed.freshness, feed.now),
@@ -62,7 +63,7 @@ def describe_stations(connection: Connection, feed: LoadedFeed, query: StationQu
         "radius_km": query.radius_km,
         "fuel": None if query.fuel_id is None else FUEL_NAMES[query.fuel_id],
         **_describe_price("median", None if query.fuel_id is None else nearby.median_milli_eur),
-        "total": len(nearby.rows),
+        "total": nearby.total,
         "stations": [
             {
                 "id": row.station_id,

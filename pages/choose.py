@@ -13,7 +13,7 @@ from models import FUEL_NAMES, make_town_key
 from prices.fuels import list_fuel_prices
 from prices.nearby import NearbyPrices, list_price_rows
 from stations.filters import StationFilters, split_words
-from stations.geography import compute_distance_km
+from stations.geography import measure_reach_km
 from stations.places import Place
 from ui.favourite_changes import open_station, read_favourites
 from ui.formats import escape, format_count, format_price
@@ -74,7 +74,7 @@ def main() -> None:
     search = make_search(asked, choice)
     stations, favourites = read_favourites()
     with open_reading() as connection:
-        found = find_stations(connection, freshness.edition, search, as_of, most=MAX_LISTED)
+        found = find_stations(connection, freshness.edition, search, as_of)
         own = list_price_rows(
             connection,
             facts.figures.get(search.fuel_id or 0),
@@ -214,13 +214,12 @@ def find_first_view(asked: Asked, found: NearbyPrices) -> View:
         return find_view(place.latitude, place.longitude, get_radius_km())
     if place is None and not asked.text:
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
-    points = [(latitude, longitude) for (_id, latitude, longitude, *_texts), *_facts in found.rows.list_points()]
+    points = [(spot[1], spot[2]) for spot, _facts in found.list_points()]
     if not points:
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
     latitudes, longitudes = zip(*points, strict=True)
     middle = (min(latitudes) + max(latitudes)) / 2, (min(longitudes) + max(longitudes)) / 2
-    reach_km = max(compute_distance_km(*middle, *point) for point in points)
-    return find_view(*middle, max(2.0, reach_km))
+    return find_view(*middle, max(2.0, measure_reach_km(middle, points)))
 
 
 def show_more_rows() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from models import FUEL_NAMES
 from prices.figures import NationalFigure
 from prices.nearby import NearbyPrices, list_nearby_prices
-from stations.geography import compute_distance_km
+from stations.geography import measure_reach_km
 from stations.places import Place
 from ui.access import PAGES
 from ui.authentication import get_driver
@@ -98,7 +98,9 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
         show_price_table(shown, fuel, as_of)
         show_more_or_end(len(shown), nearby.total, show_more_rows)
     with chart:
-        reach_km = radius_km if not place.zip_prefixes else measure_reach_km(nearby, place)
+        centre = (place.latitude, place.longitude)
+        points = [(spot[1], spot[2]) for spot, _facts in nearby.list_points()] if place.zip_prefixes else []
+        reach_km = measure_reach_km(centre, points) if place.zip_prefixes else radius_km
         follow_station_links(show_price_map(nearby, place.latitude, place.longitude, reach_km))
 
 
@@ -106,13 +108,8 @@ def show_more_rows() -> None:
     st.session_state["rows_shown"] = st.session_state.get("rows_shown", ROWS_AT_FIRST) + ROWS_MORE
 
 
-def measure_reach_km(nearby: NearbyPrices, place: Place) -> float:
-    spots = (spot for spot, *_facts in nearby.rows.list_points())
-    return max((compute_distance_km(place.latitude, place.longitude, spot[1], spot[2]) for spot in spots), default=0.0)
-
-
 def summarize(nearby: NearbyPrices) -> str:
-    count = len(nearby.rows)
+    count = nearby.total
     stations = ngettext("{count} station", "{count} stations", count).format(count=format_count(count))
     if nearby.median_milli_eur is None:
         return _("{stations}, none with a price that can be compared.").format(stations=stations)

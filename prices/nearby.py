@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
-    func,
     literal,
     null,
     or_,
@@ -75,10 +74,11 @@ class PriceRow:
     tier: int | None = None
 
 
-# A station as a map shows it, as it is in the database: id, latitude, longitude, brand, address, town.
-Spot = tuple[int, float, float, str | None, str, str]
-# What a map says of a station: the spot, its price, its rank, since when it is out, and its tier, as in a PriceRow.
-PricePoint = tuple[Spot, int | None, Rank, datetime | None, int | None]
+# What a map says of a price: the price, its rank, since when the station is out, and its tier, as in a PriceRow.
+PriceFacts = tuple[int | None, Rank, datetime | None, int | None]
+# A station on a map: its row from the id on, and its PriceFacts. The row begins with id, latitude, longitude; brand,
+# address and town follow where all rows were wanted.
+PricePoint = tuple[tuple[Any, ...], PriceFacts]
 
 
 class PriceRows(Sequence[PriceRow]):
@@ -108,30 +108,31 @@ class PriceRows(Sequence[PriceRow]):
             return tuple(map(self._make_row, self._rows[index]))
         return self._make_row(self._rows[index])
 
-    def list_points(self) -> Iterator[PricePoint]:
-        """Yield the stations that stand on a map, in their order: all but those whose location is doubtful."""
-        tiers = _Tiers(self._median)
-        rows: Sequence[Any] = self._rows
-        for row in rows:
-            place, price, is_doubtful, out_since = row[:4]
-            if not is_doubtful:
-                since = None if out_since is None else self._read_instant(out_since)
-                yield row[4:10], price, RANKS[place], since, None if place else tiers[price]
-
     def _make_row(self, row: Row[Any]) -> PriceRow:
         return _make_row(row, self._distances_km.get(row.id), self._median, self._read_instant)
 
 
 @dataclass(frozen=True)
 class NearbyPrices:
-    """The rows, cheapest first and those that aren't compared last, and the median of the fresh prices among them.
+    """The rows, cheapest first and those that aren't compared last, and the median of the fresh prices of all found.
 
-    `total`: how many there are, where no more than the first were asked for.
+    `found` are all, as `_select_prices` selects them, of which `rows` may be the first only.
     """
 
     rows: PriceRows
     median_milli_eur: int | None
-    total: int
+    found: Sequence[Sequence[Any]]
+    read_instant: Callable[[Any], datetime | None]
+
+    @property
+    def total(self) -> int:
+        """How many were found."""
+        return len(self.found)
+
+    def list_points(self) -> Iterator[PricePoint]:
+        """Yield all that stand on a map, in their order: those found whose location is not doubtful."""
+        facts = _Facts(self.median_milli_eur, self.read_instant)
+        return ((tuple(row[4:10]), facts[row[0], row[1], row[3]]) for row in self.found if not row[2])
 
 
 def list_nearby_prices(
@@ -157,9 +158,10 @@ def list_nearby_prices(
     may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old. Ages count
     from `as_of`.
 
-    `most`: of the whole country, no more than the first rows are wanted.
+    `most`: no more than the first rows are wanted, though the points of all are.
     """
-    query = _select_sellers(fuel_id, in_stock=filters.in_stock, has_hours=filters.open_at is not None)
+    has_hours, is_brief = filters.open_at is not None, most is not None
+    query = _select_sellers(fuel_id, in_stock=filters.in_stock, has_hours=has_hours, is_brief=is_brief)
     query = query.where(*list_conditions(filters))
     values: dict[str, Any] = _list_bounds(figure, as_of)
     is_around = not zip_prefixes and latitude is not None and longitude is not None
@@ -169,20 +171,9 @@ def list_nearby_prices(
     elif latitude is not None and longitude is not None and radius_km is not None:
         query = query.where(_is_around(has_zip_codes=bool(zip_codes)))
         values |= asdict(make_box(latitude, longitude, radius_km)) | ({"zip_codes": zip_codes} if zip_codes else {})
-    is_open = None if filters.open_at is None else make_opening_judge(filters.open_at)
-    total: int | None = None
-    if is_national and most is not None:
-        if is_open is None:
-            query = query.add_columns(func.count().over().label("total")).limit(most)
-        else:  # all are judged, and no more is read of those that are not wanted
-            hours = query.with_only_columns(Station.id, Station.has_automat, Station.opening_hours)
-            judged = connection.execute(hours, values, execution_options=OF_MANY_FORMS)
-            open_ids = [id_ for id_, has_automat, week in judged.all() if is_open(week, has_automat)]
-            query, total = query.where(Station.id.in_(open_ids[:most])), len(open_ids)
     rows: Sequence[Row[Any]] = connection.execute(query, values, execution_options=OF_MANY_FORMS).all()
-    if total is None:
-        total = rows[0].total if rows and is_national and most is not None else None
-    if is_open is not None:
+    if filters.open_at is not None:
+        is_open = make_opening_judge(filters.open_at)
         rows = [row for row in rows if is_open(row.opening_hours, row.has_automat)]
     distances_km: dict[int, float] = {}
     if is_around and latitude is not None and longitude is not None:
@@ -197,9 +188,45 @@ def list_nearby_prices(
         )
     median = figure.median_milli_eur if is_national and figure is not None else _find_median(rows)
     read_instant = make_instant_reader(connection.dialect)
-    return NearbyPrices(
-        PriceRows(rows, distances_km, median, read_instant), median, len(rows) if total is None else total
-    )
+    if most is None:
+        return NearbyPrices(PriceRows(rows, distances_km, median, read_instant), median, rows, read_instant)
+    whole = _read_whole(connection, figure, fuel_id, [row.id for row in rows[:most]], as_of)
+    # Plain tuples, since thousands are kept: each collection of garbage goes through all rows, and through no tuple.
+    found = list(map(tuple, rows))
+    return NearbyPrices(PriceRows(whole, distances_km, median, read_instant), median, found, read_instant)
+
+
+def narrow_prices(
+    connection: Connection,
+    national: NearbyPrices,
+    figure: NationalFigure | None,
+    fuel_id: int | None,
+    *,
+    as_of: datetime,
+    zip_prefixes: tuple[str, ...],
+    filters: StationFilters,
+    most: int,
+) -> NearbyPrices:
+    """Return what `list_nearby_prices` would for no point, given the brief rows of all stations that sell the fuel.
+
+    To find the ids of the stations alone takes a fraction of what it takes to find and fetch their prices again.
+    """
+    found = national.found
+    conditions = list_conditions(filters)
+    if zip_prefixes:
+        conditions.append(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
+    if filters.in_stock and fuel_id is None:
+        conditions.append(_sells_anything())
+    elif filters.in_stock:
+        found = [row for row in found if row[1] is not None and RANKS[row[0]] not in ("out", "long_out")]
+    if conditions or filters.open_at is not None:
+        ids = _find_ids(connection, conditions, filters.open_at)
+        found = [row for row in found if row[4] in ids]
+    is_national = not zip_prefixes and not filters.words
+    median = national.median_milli_eur if is_national else _find_median(found)
+    whole = _read_whole(connection, figure, fuel_id, [row[4] for row in found[:most]], as_of)
+    rows = PriceRows(whole, {}, median, national.read_instant)
+    return NearbyPrices(rows, median, found, national.read_instant)
 
 
 def list_price_rows(
@@ -212,14 +239,9 @@ def list_price_rows(
     as_of: datetime,
 ) -> dict[int, PriceRow]:
     """Return those of the stations that are in the feed, by id and in that order; prices compare with the median."""
-    if not station_ids:
-        return {}
     read_instant = make_instant_reader(connection.dialect)
-    query = _select_prices(fuel_id).where(Station.id.in_(station_ids)).order_by(None).order_by(Station.id)
-    return {
-        row.id: _make_row(row, None, median_milli_eur, read_instant)
-        for row in connection.execute(query, _list_bounds(figure, as_of))
-    }
+    rows = _read_whole(connection, figure, fuel_id, sorted(station_ids), as_of)
+    return {row.id: _make_row(row, None, median_milli_eur, read_instant) for row in rows}
 
 
 def rank_price(
@@ -245,17 +267,16 @@ def is_long_out(out_since: datetime | None, as_of: datetime) -> bool:
 # Queries are built once, as far as they are alike: that takes longer than asking them. Instants and flags come as the
 # database has them: to make Python's of thousands takes as long as the query, and few are ever looked at.
 @cache
-def _select_prices(fuel_id: int | None, *, has_hours: bool = False) -> Select[*tuple[Any, ...]]:
+def _select_prices(fuel_id: int | None, *, has_hours: bool = False, is_brief: bool = False) -> Select[*tuple[Any, ...]]:
     """Select all stations of the feed with their price of the fuel, if they have one and a fuel was asked for.
 
-    In the order of their list, as far as no distance counts. From the fifth column on they are a Spot.
+    In the order of their list, as far as no distance counts. Brief rows hold what a PricePoint needs: to fetch the
+    rest of thousands takes longer than to find them.
     """
     in_feed, is_branded = Station.left_feed_at.is_(None), StationBrand.station_id == Station.id
     is_doubtful = _as_stored(Station.is_location_doubtful, Integer)
-    stations = (
-        Station.id,
-        Station.latitude,
-        Station.longitude,
+    spot = (Station.id, Station.latitude, Station.longitude)
+    rest = (
         StationBrand.brand,
         Station.address,
         Station.town,
@@ -266,8 +287,11 @@ def _select_prices(fuel_id: int | None, *, has_hours: bool = False) -> Select[*t
     if fuel_id is None:
         unpriced = literal(RANKS.index("unpriced")).label("place")
         price, out_since, updated_at = (null().label(name) for name in ("price", "out_since", "updated_at"))
+        columns = (unpriced, price, is_doubtful, out_since, *spot)
+        if is_brief:
+            return select(*columns, *hours).select_from(Station).where(in_feed).order_by(Station.id)
         return (
-            select(unpriced, price, is_doubtful, out_since, *stations, updated_at, *hours)
+            select(*columns, *rest, updated_at, *hours)
             .select_from(Station)
             .outerjoin(StationBrand, is_branded)
             .where(in_feed)
@@ -275,15 +299,16 @@ def _select_prices(fuel_id: int | None, *, has_hours: bool = False) -> Select[*t
         )
     place = _find_place().label("place")
     began_at, reported_at = _as_stored(StockOut.began_at, String, "out_since"), _as_stored(Price.updated_at, String)
-    return (
-        select(place, Price.price, is_doubtful, began_at, *stations, reported_at, *hours)
+    more = () if is_brief else (*rest, reported_at)
+    query = (
+        select(place, Price.price, is_doubtful, began_at, *spot, *more, *hours)
         .select_from(Station)
         .outerjoin(Price, and_(Price.station_id == Station.id, Price.gastype_id == fuel_id))
         .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == fuel_id))
-        .outerjoin(StationBrand, is_branded)
         .where(in_feed)
         .order_by(place, Price.price.nulls_last(), Station.id)
     )
+    return query if is_brief else query.outerjoin(StationBrand, is_branded)
 
 
 def _find_place() -> ColumnElement[int]:
@@ -303,14 +328,41 @@ def _find_place() -> ColumnElement[int]:
 
 
 @cache
-def _select_sellers(fuel_id: int | None, *, in_stock: bool, has_hours: bool) -> Select[*tuple[Any, ...]]:
+def _select_sellers(
+    fuel_id: int | None, *, in_stock: bool, has_hours: bool, is_brief: bool
+) -> Select[*tuple[Any, ...]]:
     """Select those that sell the fuel, or anything where none was asked for; who has run out too, unless `in_stock`."""
-    query = _select_prices(fuel_id, has_hours=has_hours)
+    query = _select_prices(fuel_id, has_hours=has_hours, is_brief=is_brief)
     if fuel_id is None:
         return query.where(_sells_anything()) if in_stock else query
     if in_stock:
         return query.where(Price.price.is_not(None), StockOut.station_id.is_(None))
     return query.where(or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
+
+
+def _find_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]], open_at: datetime | None) -> set[int]:
+    hours = () if open_at is None else (Station.has_automat, Station.opening_hours)
+    query = select(Station.id, *hours).where(Station.left_feed_at.is_(None), *conditions)
+    rows = connection.execute(query, execution_options=OF_MANY_FORMS).all()
+    if open_at is None:
+        return {row[0] for row in rows}
+    is_open = make_opening_judge(open_at)
+    return {id_ for id_, has_automat, week in rows if is_open(week, has_automat)}
+
+
+def _read_whole(
+    connection: Connection,
+    figure: NationalFigure | None,
+    fuel_id: int | None,
+    station_ids: Sequence[int],
+    as_of: datetime,
+) -> list[Row[Any]]:
+    """Read the whole rows of stations that are in the feed, in the order of their ids as given."""
+    if not station_ids:
+        return []
+    query = _select_prices(fuel_id).where(Station.id.in_(station_ids)).order_by(None)
+    rows = {row.id: row for row in connection.execute(query, _list_bounds(figure, as_of))}
+    return [rows[id_] for id_ in station_ids if id_ in rows]
 
 
 def _as_stored(column: Any, kind: Any, name: str = "") -> ColumnElement[Any]:
@@ -346,16 +398,20 @@ def _sells_anything() -> ColumnElement[bool]:
     return exists(select(literal(1)).where(Price.station_id == Station.id, ~is_out))
 
 
-class _Tiers(dict[int, int | None]):
-    """The tiers of fresh prices, by price."""
+class _Facts(dict[tuple[int, int | None, Any], PriceFacts]):
+    """What a map says of prices, by place in RANKS, price and start of the stock-out: many stations have the same."""
 
-    def __init__(self, median: int | None) -> None:
+    def __init__(self, median: int | None, read_instant: Callable[[Any], datetime | None]) -> None:
         super().__init__()
         self._median = median
+        self._read_instant = read_instant
 
-    def __missing__(self, price: int) -> int | None:
-        self[price] = tier = None if self._median is None else _find_tier(price, self._median)
-        return tier
+    def __missing__(self, key: tuple[int, int | None, Any]) -> PriceFacts:
+        place, price, out_since = key
+        is_compared = place == 0 and price is not None and self._median is not None
+        tier = _find_tier(price, self._median) if is_compared else None  # type: ignore[arg-type]
+        self[key] = facts = (price, RANKS[place], self._read_instant(out_since), tier)
+        return facts
 
 
 def _make_row(
@@ -380,9 +436,9 @@ def _make_row(
     )
 
 
-def _find_median(rows: Sequence[Row[Any]]) -> int | None:
+def _find_median(rows: Sequence[Sequence[Any]]) -> int | None:
     """Return the median of the fresh prices, which come first."""
-    fresh = [row.price for row in rows if row.place == 0]
+    fresh = [row[1] for row in rows if row[0] == 0]
     return median_low(fresh) if fresh else None
 
 

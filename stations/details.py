@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, String, cast, func, literal, select
+from sqlalchemy import Connection, Row, String, cast, func, literal, select
 
 from errors import StationUnknown
 from models import Service, Station, StationBrand
@@ -40,6 +41,15 @@ class StationDetails:
 def list_services(connection: Connection) -> dict[int, str]:
     """Return the kinds of service that stations offer: ids with the feed's names."""
     return {row.id: row.name for row in connection.execute(select(Service.id, Service.name).order_by(Service.id))}
+
+
+def list_spots(connection: Connection) -> Sequence[Row[int, float, float, str | None, str, str]]:
+    """Return id, latitude, longitude, brand (None when none is known), address and town of all that stand on a map."""
+    return connection.execute(
+        select(Station.id, Station.latitude, Station.longitude, StationBrand.brand, Station.address, Station.town)
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
+        .where(Station.left_feed_at.is_(None), Station.is_location_doubtful.is_(False))
+    ).all()
 
 
 def get_station(connection: Connection, station_id: int) -> StationDetails:

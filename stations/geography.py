@@ -61,6 +61,17 @@ def make_box(latitude: float, longitude: float, radius_km: float) -> Box:
     return Box(latitude - north, latitude + north, longitude - east, longitude + east)
 
 
+def measure_reach_km(centre: tuple[float, float], points: Sequence[tuple[float, float]]) -> float:
+    """Return how far the farthest of the points is from the centre, all in WGS84 degrees; 0 when there is none."""
+    latitude, longitude = centre
+    narrowing = cos(radians(latitude)) ** 2
+    # On a map of squares, which tells the farthest of thousands at once; only its distance is measured.
+    farthest = max(
+        points, key=lambda point: (point[0] - latitude) ** 2 + narrowing * (point[1] - longitude) ** 2, default=centre
+    )
+    return compute_distance_km(*centre, *farthest)
+
+
 def find_median(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return the median latitude and the median longitude of points: no minority of them can move it far."""
     return median([latitude for latitude, _ in points]), median([longitude for _, longitude in points])

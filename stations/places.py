@@ -79,7 +79,7 @@ def find_places(connection: Connection, query: str, *, may_be_address: bool = Fa
         places = _find_towns(connection, _read_named(connection, first_key), digits)
     if not places:
         raise PlaceUnknown(query[:MAX_QUERY_LENGTH])
-    return places[:MAX_OFFERED]
+    return places
 
 
 def parse_point(text: str) -> tuple[float, float] | None:
@@ -183,7 +183,7 @@ def _has_zip_code(prefixes: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 def _read_stations(connection: Connection, condition: ColumnElement[bool]) -> list[Row[Any]]:
-    return list(connection.execute(_select_stations().where(condition)))
+    return list(connection.execute(_select_stations().where(condition)).all())
 
 
 @cache
@@ -200,11 +200,13 @@ def _select_stations() -> Select[*tuple[Any, ...]]:
 
 
 def _list_towns(connection: Connection, rows: Sequence[Row[Any]], zip_code: str = "") -> tuple[Place, ...]:
+    """Make places of the largest towns, of no more than can be offered: to find a centre costs more than to read it."""
     towns: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
     for row in rows:
         towns[row.town_key, find_department(row.zip_code)].append(row)
-    places = [_make_place(connection, town, zip_code) for town in towns.values()]
-    return tuple(sorted(places, key=lambda place: (-place.station_count, place.name)))
+    sizes = sorted(map(len, towns.values()), reverse=True)[:MAX_OFFERED]
+    places = [_make_place(connection, town, zip_code) for town in towns.values() if len(town) >= sizes[-1]]
+    return tuple(sorted(places, key=lambda place: (-place.station_count, place.name)))[:MAX_OFFERED]
 
 
 def _make_place(connection: Connection, rows: Sequence[Row[Any]], zip_code: str = "") -> Place:

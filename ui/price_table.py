@@ -35,6 +35,7 @@ from ui.texts import _, get_language
 
 MAX_LISTED = 200  # stations in a list: nobody reads on, and each costs as much as ten on a map
 BADGE_LENGTH = 36
+MAX_PLACES = 20_000  # twice the stations that there are: some 5 MB
 LINE_LENGTH = 20  # of what is said under the mouse: near the rim of a map the rest of a line is cut off
 
 
@@ -245,6 +246,19 @@ def list_stock_out_lines(rank: Rank, out_since: datetime | None, language: str |
     if rank not in OUT_RANKS:
         return []
     return wrap(write_stock_out(out_since, is_long=rank == "long_out", language=language), LINE_LENGTH)
+
+
+# A load changes next to nothing of what stands here; to write it all takes as long as everything else of a map.
+@lru_cache(maxsize=MAX_PLACES)
+def write_place(brand: str, name: str, town: str) -> str:
+    """Write brand, name and town as a map says them: in short lines, the town where the name doesn't say it."""
+    lines = [
+        text if len(text) <= LINE_LENGTH else wrap_line(text)
+        for text in (brand, name, "" if town in name else town)
+        if text
+    ]
+    # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
+    return "\n".join(lines).replace("@@", "@\u2060@")
 
 
 def wrap_line(text: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from datetime import datetime
+from functools import cache
 from html import escape as escape_html
 from math import cos, log2, radians
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import pydeck as pdk
@@ -15,11 +15,11 @@ import streamlit as st
 from pydeck.bindings import deck as pydeck_deck
 from pydeck.bindings.json_tools import default_serialize
 
-from prices.nearby import NearbyPrices
+from prices.nearby import NearbyPrices, Rank
 from stations.geography import Point
 from ui.callback_marks import view_only
-from ui.formats import CACHED, format_difference, format_price
-from ui.price_table import LINE_LENGTH, list_stock_out_lines, name_station
+from ui.formats import format_difference, format_price
+from ui.price_table import list_stock_out_lines, name_station, write_place
 from ui.texts import N_, _
 
 RGB = tuple[int, int, int]
@@ -177,35 +177,25 @@ def _get_theme() -> str:
 
 def _make_records(nearby: NearbyPrices) -> list[dict[str, Any]]:
     """Return the records of a layer, the cheapest last: they are drawn over the others."""
+
     # The price first, in short lines: near the rim of the map the rest of a tooltip is cut off.
-    prices: dict[tuple[int | None, int | None], list[str]] = {}
-    records = []
-    for spot, price, rank, out_since, tier in nearby.rows.list_points():
-        if (price, tier) not in prices:
-            lines = [] if price is None else [format_price(price)]
-            if price is not None and tier is not None and nearby.median_milli_eur is not None:
-                lines.append(format_difference(price - nearby.median_milli_eur))
-            prices[price, tier] = lines
-        id_, latitude, longitude, brand, address, town = spot
-        name = name_station(address, town)
-        lines = [*prices[price, tier], *list_stock_out_lines(rank, out_since), *_wrap(brand or ""), *_wrap(name)]
-        if town and town not in name:
-            lines.append(town)
-        records.append(
-            {
-                "id": id_,
-                "position": [round(longitude, 5), round(latitude, 5)],
-                "color": UNRANKED_COLOR if tier is None else TIER_COLORS[tier],
-                # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
-                "label": "\n".join(lines).replace("@@", "@\u2060@"),
-            }
-        )
+    @cache
+    def write_facts(price: int | None, rank: Rank, out_since: datetime | None, tier: int | None) -> str:
+        lines = [] if price is None else [format_price(price)]
+        if price is not None and tier is not None and nearby.median_milli_eur is not None:
+            lines.append(format_difference(price - nearby.median_milli_eur))
+        return "\n".join([*lines, *list_stock_out_lines(rank, out_since), ""])
+
+    records = [
+        {
+            "id": id_,
+            "position": [round(longitude, 5), round(latitude, 5)],
+            "color": UNRANKED_COLOR if facts[3] is None else TIER_COLORS[facts[3]],
+            "label": write_facts(*facts) + write_place(brand or "", name_station(address, town), town),
+        }
+        for (id_, latitude, longitude, brand, address, town), facts in nearby.list_points()
+    ]
     return records[::-1]
-
-
-@lru_cache(maxsize=CACHED)
-def _wrap(text: str) -> list[str]:
-    return wrap(text, LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _find_zoom(radius_km: float, latitude: float) -> float:

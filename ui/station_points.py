@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -16,19 +16,20 @@ from sqlalchemy import Connection
 from answers import Answer, Content, answer_content
 from errors import SearchRefused
 from prices.freshness import get_freshness
-from prices.nearby import PriceRow, Spot
+from prices.nearby import PriceRow, Rank
+from stations.details import list_spots
 from translations import LANGUAGES
 from ui.formats import format_price
 from ui.freshness import count_ages_from
-from ui.price_table import LINE_LENGTH, OUT_RANKS, list_stock_out_lines, wrap_line
+from ui.price_table import list_stock_out_lines, write_place
 from ui.reading import open_reading
 from ui.station_map import RGB, TIER_COLORS, UNRANKED_COLOR
 from ui.station_search import LastAnswers, StationSearch, find_hour, find_stations, read_search, write_query
 
 ADDRESS = "/stations.json"
 KEEP_SECONDS = 600  # an address names the load it is of, so that a page asks for another one after the next
-MAX_SPOTS = 20_000  # twice the stations that there are: some 10 MB
 LINE_END = r"\n"  # in JSON
+NO_PLACE = '"}'  # the end of a label that says nothing of the station, and of its record
 MAX_BYTES = 32_000_000  # of points that are kept: those of the whole country are some 2 MB
 
 
@@ -36,6 +37,12 @@ MAX_BYTES = 32_000_000  # of points that are kept: those of the whole country ar
 def get_points() -> LastAnswers:
     """Return the points that this process keeps."""
     return LastAnswers(MAX_BYTES, weigh)
+
+
+@st.cache_resource(show_spinner=False)
+def get_spots() -> LastAnswers:
+    """Return what this process keeps of the stations of the last load."""
+    return LastAnswers(1)
 
 
 def weigh(content: Content) -> int:
@@ -82,7 +89,7 @@ def answer_points(
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
     """Return what is said of a station under the mouse: the price first, in short lines."""
     price = [] if row.price_milli_eur is None else [format_price(row.price_milli_eur, language)]
-    place = _write_place("" if own_name else row.brand, own_name or row.address or row.town, row.town)
+    place = write_place("" if own_name else row.brand, own_name or row.address or row.town, row.town)
     return "\n".join([*price, *list_stock_out_lines(row.rank, row.out_since, language), *([place] if place else [])])
 
 
@@ -103,43 +110,41 @@ def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> l
 def _write_points(
     connection: Connection, edition: str, search: StationSearch, language: str, as_of: datetime
 ) -> Content:
-    """Write what `make_points` makes of the stations of a search, text by text: that takes a third of the time."""
-    found = list(find_stations(connection, edition, search, as_of).rows.list_points()) if edition else []
+    """Write what `make_points` makes of the stations of a search, text by text: that takes a tenth of the time."""
+    found = [*find_stations(connection, edition, search, as_of).list_points()] if edition else []
+    spots = _read_spots(connection, edition)
     colors = {tier: json.dumps(_get_color(tier), separators=(",", ":")) for tier in (None, *range(len(TIER_COLORS)))}
-    prices = {
-        price: "" if price is None else _quote(f"{format_price(price, language)}\n")
-        for price in {price for _spot, price, *_ in found}
-    }
+
+    @cache
+    def write_facts(price: int | None, rank: Rank, out_since: datetime | None, tier: int | None) -> str:
+        lines = [] if price is None else [format_price(price, language)]
+        lines += list_stock_out_lines(rank, out_since, language)
+        return f'{colors[tier]},"label":"' + _quote("".join(f"{line}\n" for line in lines))
+
     records = []
     # The cheapest last: they are drawn over the others.
-    for spot, price, rank, out_since, tier in reversed(found):
-        start, place = _write_spot(spot)
-        lines = prices[price]
-        if rank in OUT_RANKS:
-            lines += _quote("".join(f"{line}\n" for line in list_stock_out_lines(rank, out_since, language)))
-        label = lines + place if place else lines.removesuffix(LINE_END)
-        records.append(f'{start}{colors[tier]},"label":"{label}"}}')
+    for spot, facts in reversed(found):
+        if spot[0] not in spots:  # a load ended between two queries
+            continue
+        start, end = spots[spot[0]]
+        middle = write_facts(*facts)
+        records.append(start + (middle if end != NO_PLACE else middle.removesuffix(LINE_END)) + end)
     return Content(f"[{','.join(records)}]".encode())
 
 
-# A load changes next to nothing of what stands here; to write it all takes as long as everything else.
-@lru_cache(maxsize=MAX_SPOTS)
-def _write_spot(spot: Spot) -> tuple[str, str]:
-    """Write in JSON what is always the same of a station: the record up to its colour, and the end of its label."""
-    id_, latitude, longitude, brand, address, town = spot
-    start = f'{{"id":{id_},"position":[{round(longitude, 5)},{round(latitude, 5)}],"color":'
-    return start, _quote(_write_place(brand or "", address or town, town))
+def _read_spots(connection: Connection, edition: str) -> dict[int, tuple[str, str]]:
+    """Return by id, in JSON, what is the same in all answers: the record up to its colour, and the end of its label."""
 
+    def read() -> dict[int, tuple[str, str]]:
+        return {
+            id_: (
+                f'{{"id":{id_},"position":[{round(longitude, 5)},{round(latitude, 5)}],"color":',
+                _quote(write_place(brand or "", address or town, town)) + NO_PLACE,
+            )
+            for id_, latitude, longitude, brand, address, town in list_spots(connection)
+        }
 
-def _write_place(brand: str, name: str, town: str) -> str:
-    """Write brand, name and town in short lines, the town where the name doesn't say it."""
-    lines = [
-        text if len(text) <= LINE_LENGTH else wrap_line(text)
-        for text in (brand, name, "" if town in name else town)
-        if text
-    ]
-    # deck.gl takes a text that begins with @@ for an expression, wherever it stands.
-    return "\n".join(lines).replace("@@", "@\u2060@")
+    return get_spots().find(edition, read)
 
 
 def _get_color(tier: int | None) -> RGB:

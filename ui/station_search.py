@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar, get_args
 from urllib.parse import urlencode
@@ -19,16 +20,17 @@ from sqlalchemy import Connection
 from errors import PlaceUnknown, SearchRefused
 from models import FUEL_NAMES
 from prices.figures import NationalFigure
-from prices.nearby import NearbyPrices, list_nearby_prices
+from prices.nearby import NearbyPrices, list_nearby_prices, narrow_prices
 from stations.brands import list_brands
 from stations.details import list_services
 from stations.filters import Roads, StationFilters, list_words
 from stations.places import Place, find_places, parse_point
+from ui.price_table import MAX_LISTED
 from ui.reading import get_national_figures
 
 T = TypeVar("T")
 
-# Rows that are kept, some 700 bytes each: eight answers of the whole country, and as many small ones as would be four.
+# Rows that are kept, some 500 bytes each: eight answers of the whole country, and as many small ones as would be four.
 MAX_ROWS = 80_000
 MAX_SMALL_ROWS = 40_000
 ROWS_AT_LEAST = 200  # that an answer counts for: also one without a row is kept with all that was asked
@@ -122,7 +124,7 @@ class Facts:
 
 def weigh(answer: NearbyPrices | tuple[Place, ...]) -> int:
     """Return for how many rows an answer counts."""
-    return max(ROWS_AT_LEAST, len(answer.rows) if isinstance(answer, NearbyPrices) else len(answer))
+    return max(ROWS_AT_LEAST, answer.total if isinstance(answer, NearbyPrices) else len(answer))
 
 
 @st.cache_resource(show_spinner=False)
@@ -154,17 +156,35 @@ def read_facts(connection: Connection, edition: str, as_of: datetime) -> Facts:
     return get_facts().find((edition, hour), read)
 
 
-def find_stations(
-    connection: Connection, edition: str, search: StationSearch, as_of: datetime, *, most: int | None = None
-) -> NearbyPrices:
+def find_stations(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NearbyPrices:
     """Return the stations that meet the search, in the order of their list; `edition` is that of the Freshness.
 
-    Ages count from the full hour before `as_of`: they are of weeks, and an answer is kept. `most`: of the whole
-    country, no more than the first rows are wanted.
+    Ages count from the full hour before `as_of`: they are of weeks, and an answer is kept. The rows are those that a
+    list may show, the points all there are.
     """
-    answers, hour = get_answers() if search.is_national else get_small_answers(), find_hour(as_of)
-    most = most if search.is_national else None
-    return answers.find((edition, hour, search, most), lambda: _list_stations(connection, edition, search, hour, most))
+    hour = find_hour(as_of)
+    list_stations = partial(_list_stations, connection, edition, as_of=hour)
+    if search.point is not None and not search.zip_prefixes:
+        return get_small_answers().find((edition, hour, search), lambda: list_stations(search))
+    whole_country = StationSearch(search.fuel_id)
+    national: NearbyPrices = get_answers().find((edition, hour, whole_country), lambda: list_stations(whole_country))
+    if search == whole_country:
+        return national
+
+    def narrow() -> NearbyPrices:
+        return narrow_prices(
+            connection,
+            national,
+            _find_figure(connection, edition, search, hour),
+            search.fuel_id,
+            as_of=hour,
+            zip_prefixes=search.zip_prefixes,
+            filters=search.filters,
+            most=MAX_LISTED,
+        )
+
+    answers = get_answers() if search.is_national else get_small_answers()
+    return answers.find((edition, hour, search), narrow)
 
 
 def find_asked_places(
@@ -261,24 +281,26 @@ def read_search(query: Mapping[str, str]) -> StationSearch:
     )
 
 
-def _list_stations(
-    connection: Connection, edition: str, search: StationSearch, as_of: datetime, most: int | None
-) -> NearbyPrices:
-    figures = {} if search.fuel_id is None else get_national_figures().find(connection, edition, as_of)
+def _list_stations(connection: Connection, edition: str, search: StationSearch, *, as_of: datetime) -> NearbyPrices:
     latitude, longitude = search.point or (None, None)
     return list_nearby_prices(
         connection,
-        figures.get(search.fuel_id or 0),
+        _find_figure(connection, edition, search, as_of),
         search.fuel_id,
         as_of=as_of,
         latitude=latitude,
         longitude=longitude,
         radius_km=search.radius_km,
-        zip_prefixes=search.zip_prefixes,
         zip_codes=search.zip_codes,
         filters=search.filters,
-        most=most,
+        most=MAX_LISTED if search.point is None else None,  # of one place, to read all at once is quicker
     )
+
+
+def _find_figure(connection: Connection, edition: str, search: StationSearch, as_of: datetime) -> NationalFigure | None:
+    if search.fuel_id is None:
+        return None
+    return get_national_figures().find(connection, edition, as_of).get(search.fuel_id)
 
 
 def _list_shortest(prefixes: Iterable[str]) -> tuple[str, ...]:

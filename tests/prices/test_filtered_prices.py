@@ -15,7 +15,7 @@ from test_nearby import FIGURE, list_ids
 from db import begin_writing
 from models import Station, StationBrand, make_town_key
 from prices.fuels import list_fuel_prices
-from prices.nearby import list_nearby_prices, list_price_rows
+from prices.nearby import list_nearby_prices, list_price_rows, narrow_prices
 from stations.filters import StationFilters, list_words, split_words
 
 ALWAYS = "|".join(["00:00-24:00"] * 7)
@@ -239,3 +239,49 @@ def test_the_first_rows_of_the_country_are_those_of_all_and_all_are_counted(
     assert len(every.rows) == every.total == first.total == (11 if open_at is None else 8)
     assert first.rows[:] == every.rows[:5]
     assert (len(none.rows), none.total) == (0, 0)
+
+
+FILTERED: tuple[tuple[tuple[str, ...], StationFilters], ...] = (
+    ((), StationFilters()),
+    (("691",), StationFilters()),
+    (("691", "692"), StationFilters(in_stock=True)),
+    ((), StationFilters(words=("rue",))),
+    ((), StationFilters(open_at=NOW)),
+    ((), StationFilters(in_stock=True)),
+    ((), StationFilters(has_automat=True, brands=("esso",), open_at=NOW)),
+    ((), StationFilters(roads="motorway")),
+)
+
+
+@pytest.mark.parametrize("fuel_id", [None, E10])
+@pytest.mark.parametrize(("zip_prefixes", "filters"), FILTERED, ids=str)
+def test_to_narrow_the_prices_of_the_country_finds_what_a_search_finds(
+    engine: Engine, fuel_id: int | None, zip_prefixes: tuple[str, ...], filters: StationFilters
+) -> None:
+    with begin_writing(engine) as connection:
+        for station_id in range(1, 40):
+            add_station(connection, station_id)
+            values = {
+                "zip_code": "69100" if station_id % 3 else "69200",
+                "address_key": "rue a" if station_id % 2 else "quai b",
+                "is_motorway": station_id % 5 == 0,
+                "has_automat": station_id % 4 == 0,
+                "is_location_doubtful": station_id % 7 == 0,
+                "opening_hours": "|".join(["00:00-24:00"] * 7) if station_id % 6 == 0 else None,
+            }
+            connection.execute(update(Station).where(Station.id == station_id).values(values))
+            brand = {"station_id": station_id, "brand": "Esso", "brand_key": "esso" if station_id % 3 else "avia"}
+            connection.execute(insert(StationBrand).values({**brand, "name": ""}))
+            if station_id % 8:
+                add_price(connection, station_id, 1700 + 7 * station_id % 60)
+            if station_id % 9 == 0:
+                add_stock_out(connection, station_id)
+        every = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, most=200)
+        whole = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, zip_prefixes=zip_prefixes, filters=filters)
+        narrowed = narrow_prices(
+            connection, every, FIGURE, fuel_id, as_of=NOW, zip_prefixes=zip_prefixes, filters=filters, most=5
+        )
+    assert 0 < whole.total == narrowed.total
+    assert narrowed.rows[:] == whole.rows[:5]
+    assert narrowed.median_milli_eur == whole.median_milli_eur
+    assert [(spot[:3], facts) for spot, facts in whole.list_points()] == list(narrowed.list_points())

@@ -17,6 +17,7 @@ from stations.geography import (
     find_direction,
     find_median,
     make_box,
+    measure_reach_km,
 )
 
 PARIS = (48.8566, 2.3522)
@@ -42,6 +43,13 @@ def test_distances_are_those_of_the_globe(
 ) -> None:
     assert compute_distance_km(*one, *other) == pytest.approx(distance_km, rel=2e-3, abs=0.05)
     assert compute_distance_km(*other, *one) == pytest.approx(compute_distance_km(*one, *other))
+
+
+def test_a_reach_is_the_distance_of_the_farthest_point() -> None:
+    # Seen on a map whose degrees are squares, London would lie nearer to Paris than a place five degrees to the east.
+    east = (PARIS[0], PARIS[1] + 4.4)
+    assert measure_reach_km(PARIS, [PARIS, east, LONDON]) == pytest.approx(compute_distance_km(*PARIS, *LONDON))
+    assert measure_reach_km(PARIS, []) == 0.0
 
 
 def test_a_degree_of_latitude_is_111_195_metres_everywhere() -> None:

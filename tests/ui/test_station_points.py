@@ -25,7 +25,7 @@ from feed.generator import FeedRecipe, write_feed
 from models import FeedState, Price, Station, StockOut
 from prices.figures import NationalFigures
 from prices.freshness import get_freshness
-from prices.nearby import list_nearby_prices
+from prices.nearby import list_nearby_prices, list_price_rows
 from settings import Settings
 from stations.filters import StationFilters
 from ui.price_table import LINE_LENGTH, wrap_line
@@ -355,7 +355,16 @@ def test_what_is_written_text_by_text_is_the_json_of_the_records(country: Settin
     for fuel_id in (None, E10):
         with get_engine().connect() as connection:
             search = StationSearch(fuel_id)
-            rows = find_stations(connection, freshness.edition, search, datetime.now(UTC)).rows
+            found = find_stations(connection, freshness.edition, search, datetime.now(UTC))
+            by_id = list_price_rows(
+                connection,
+                NationalFigures().find(connection, "", datetime.now(UTC)).get(fuel_id or 0),
+                fuel_id,
+                [row[4] for row in found.found],
+                found.median_milli_eur,
+                as_of=datetime.now(UTC),
+            )
+            rows = [by_id[row[4]] for row in found.found]
             records = make_points(reversed(rows), lambda row: make_label(row, language="en"))
         assert len(records) > 200
         query = {} if fuel_id is None else {"fuel": str(fuel_id)}
