@@ -9,7 +9,9 @@ from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol, TypeVar
 
-HALF_LIFE_SECONDS = 10.0  # after which half of what was used is forgotten
+# After which half of what was used is forgotten. Short, since who comes newly has used nothing, and would be served
+# until that is as much as all others used who are here.
+HALF_LIFE_SECONDS = 1.0
 MAX_KEYS = 10_000  # about 2 MB; who has not used anything for the longest time is forgotten first
 
 
