@@ -14,8 +14,8 @@ from browser.visit import Look, Visit, open_visit, settle
 TITLES = {"en": "What does fuel cost near you?", "fr": "Combien coûte le carburant près de chez vous ?"}
 TABS = {"en": "Too many tabs", "fr": "Trop d'onglets"}
 NOTICES = {
-    "en": "That was too much at once. This page goes on in a few seconds.",
-    "fr": "C'était trop à la fois. Cette page reprend dans quelques secondes.",
+    "en": "Too many actions at once. This page will continue in a few seconds.",
+    "fr": "Trop d'actions à la fois. Cette page reprend dans quelques secondes.",
 }
 MESSAGES = 3
 
