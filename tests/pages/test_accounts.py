@@ -47,7 +47,7 @@ WRONG = [
     (
         "username",
         "ADA",
-        {"en": "Another driver has this username.", "fr": "Un autre conducteur a déjà cet identifiant."},
+        {"en": "Another driver has this username.", "fr": "Cet identifiant est déjà pris."},
     ),
     (
         "name",
@@ -80,7 +80,7 @@ WRONG = [
         "1234567890",
         {
             "en": "This password is among the most common ones. Please choose another.",
-            "fr": "Ce mot de passe est parmi les plus courants. Choisissez-en un autre.",
+            "fr": "Ce mot de passe fait partie des plus courants. Choisissez-en un autre.",
         },
     ),
     (
