@@ -20,11 +20,11 @@ from translations import LANGUAGES, N_, guess_language, load_catalogue
 _NAMED_LANGUAGE = re.compile(r"(?:^|&)lang=([a-zA-Z]+)(?:&|$)")
 TITLE = N_("Too many tabs")
 SENTENCE = N_(
-    "Too many pages of this site are open at your internet address. Close one of them: this page then opens by itself."
+    "Too many tabs of this site are open from your internet connection. Close one, and this page will open by itself."
 )
 NOTICES = {
-    "often": N_("That was too much at once. This page goes on in a few seconds."),
-    "size": N_("That was too much text for this page. Shorten it, or reload the page."),
+    "often": N_("Too many actions at once. This page will continue in a few seconds."),
+    "size": N_("That text is too long for this page. Shorten it, or reload the page."),
 }
 
 

@@ -70,12 +70,12 @@ def read_code(text: str) -> str:
 
 
 def forget_code(connection: Connection, user_id: int, purpose: Purpose) -> int:
-    """Make the open codes for a purpose good for nothing; return how many there were."""
+    """Make the open codes for a purpose invalid; return how many there were."""
     return connection.execute(delete(VerificationCode).where(*_is_of(user_id, purpose))).rowcount
 
 
 def end_codes(connection: Connection, user_id: int) -> None:
-    """Make every open code of an account good for nothing, and send none that is still to be mailed.
+    """Make every open code of an account invalid, and send none that is still to be mailed.
 
     For what was proved by them counted for a password and an address that the account has no more.
     """

@@ -32,8 +32,8 @@ class Person(NamedTuple):
 
 _SIGNATURE = N_("Carburoam, what fuel costs near you: {url}")
 _NOT_YOU = N_("If this was not you, you need not do anything.")
-_GOOD_FOR = N_("It is good for {minutes} minutes.")
-_GOOD_FOR_AND_SECRET = N_("It is good for {minutes} minutes. Nobody of Carburoam will ever ask you for it.")
+_EXPIRES = N_("It expires in {minutes} minutes.")
+_EXPIRES_AND_SECRET = N_("It expires in {minutes} minutes. Nobody from Carburoam will ever ask you for it.")
 _SET_PASSWORD = N_("If this was not you, set a new password at once: {url}")
 
 # Subject, then paragraphs; {code} stands in a paragraph of its own.
@@ -53,7 +53,7 @@ _MESSAGES: dict[Kind, tuple[str, ...]] = {
         N_("Your code for a new password at Carburoam"),
         N_("Hello {name}, with this code you can set a new password:"),
         "{code}",
-        _GOOD_FOR_AND_SECRET,
+        _EXPIRES_AND_SECRET,
         N_("Type it where you asked for it, or under “I have a code already” at {url}/recover."),
         _NOT_YOU,
     ),
@@ -80,7 +80,7 @@ _MESSAGES_TO_ANYONE: dict[Kind, tuple[str, ...]] = {
         N_("Your code for Carburoam"),
         N_("Hello, this code confirms your address and opens your account:"),
         "{code}",
-        _GOOD_FOR,
+        _EXPIRES,
         _NOT_YOU,
     ),
     "known": (
@@ -102,7 +102,7 @@ _MESSAGES_TO_ANYONE: dict[Kind, tuple[str, ...]] = {
         N_("Your code for a new password at Carburoam"),
         N_("Hello, this code confirms your address, opens your account and sets its new password:"),
         "{code}",
-        _GOOD_FOR_AND_SECRET,
+        _EXPIRES_AND_SECRET,
         _NOT_YOU,
     ),
     "password_changed": (
@@ -114,7 +114,7 @@ _MESSAGES_TO_ANYONE: dict[Kind, tuple[str, ...]] = {
         N_("Your code for a new address at Carburoam"),
         N_("Hello, this code makes this the address of your account:"),
         "{code}",
-        _GOOD_FOR,
+        _EXPIRES,
         _NOT_YOU,
     ),
     "email_changed": (

@@ -195,7 +195,7 @@ def mark_seen(engine: Engine, session_id: str, now: datetime) -> None:
 
 
 def renew_session(connection: Connection, session_id: str) -> RenewedSession | None:
-    """Give a session another id, so that copies of its cookie are good for nothing.
+    """Give a session another id, so that copies of its cookie no longer work.
 
     None: there is no such session any more.
     """

@@ -130,8 +130,8 @@ st.markdown(
 st.markdown(
     _(
         "The prices are the stations' own; nobody here can answer for them. Without an account the site sets "
-        "no cookie but one that protects its forms (`_streamlit_xsrf`); with one, another keeps you logged in. It "
-        "counts or follows nobody."
+        "no cookie but one that protects your downloads and codes (`_streamlit_xsrf`); with one, another keeps you "
+        "logged in. It counts or follows nobody."
     )
 )
 if tiles := get_settings().map_tiles:

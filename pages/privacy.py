@@ -7,6 +7,7 @@ from datetime import timedelta
 import streamlit as st
 
 from accounts.retention import HELD
+from accounts.sessions import LASTING, PASSING
 from ui.formats import escape
 from ui.login_cookie import COOKIE
 from ui.reading import get_settings
@@ -62,7 +63,10 @@ _TEXTS = {
         N_("until they are spent or replaced, {minutes} minutes at most"),
     ),
     "tries": (
-        N_("Counts of tries to log in, to register, to have mails sent or to type a code, by a hash of who tried"),
+        N_(
+            "Counts of attempts to log in, register, request a mail or enter a code, under hashes of the name, the "
+            "e-mail address, the internet address and the browser's cookie"
+        ),
         N_("to slow down those who guess passwords and codes, and to keep strangers from filling your mailbox"),
         N_("{hours} hours after the last one"),
     ),
@@ -86,9 +90,9 @@ _TEXTS = {
 st.title(_("What is kept about you, and why"), anchor=False)
 st.markdown(
     _(
-        "As long as you neither register nor try to log in, nothing is kept about you: stations that you try are in "
-        "your tab and its address alone. With an account, this is all; you can download it and delete it on your "
-        "profile."
+        "As long as you don't try to register, log in or recover an account, nothing is kept about you: stations that "
+        "you try are in your tab and its address alone. With an account, this is all; you can download it and delete "
+        "it on your profile."
     )
 )
 rows = [
@@ -109,10 +113,10 @@ st.caption(_("What has been kept long enough is deleted once a day, so it may st
 st.header(_("Cookies"), anchor=False)
 st.markdown(
     _(
-        "Two, and no tracker: `{login}` keeps you logged in, until you close the browser or for as long as you asked "
-        "to stay logged in; `_streamlit_xsrf` protects forms, downloads and codes from other browsers. Nothing comes "
-        "from third parties."
-    ).format(login=COOKIE)
+        "Two, and no tracker: `{login}` keeps you logged in until you close the browser, {hours} hours at most, or for "
+        "{days} days if you asked to stay logged in; `_streamlit_xsrf` keeps other browsers from fetching your "
+        "downloads and from using up your tries of a code. Nothing comes from third parties."
+    ).format(login=COOKIE, hours=PASSING // HOUR, days=LASTING.days)
 )
 if contact := get_settings().contact:
     st.markdown(_("Who answers for it: {contact}.").format(contact=escape(contact)))

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 ATTACKER, HOME, ELSEWHERE = "198.51.100.66", "192.0.2.1", "203.0.113.9"
 WRONG = "This name and this password do not fit together."
-BUSY = "Many people are logging in right now; try again in some seconds."
+BUSY = "Many people are logging in right now; try again in a few seconds."
 SOCKETS = 40
 
 

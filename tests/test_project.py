@@ -40,6 +40,12 @@ def test_the_change_log_speaks_of_this_version() -> None:
     assert re.search(rf"^#+ .*\b{re.escape(VERSION)}\b", read_text("CHANGELOG.md"), re.MULTILINE)
 
 
+def test_every_test_that_stands_for_a_promise_exists() -> None:
+    named = set(re.findall(r"`([\w/]*test_\w+\.py)`", read_text("docs/security.md")))
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
+
+
 def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -37,8 +37,8 @@ TABS, MESSAGES = 12, 40
 TYPES = [field.name for field in BackMsg.DESCRIPTOR.oneofs_by_name["type"].fields]
 OPERATIONS = [field.name for field in BackendOperationRequest.DESCRIPTOR.oneofs_by_name["payload"].fields]
 SENTENCES = {
-    "en": "That was too much at once. This page goes on in a few seconds.",
-    "fr": "C'était trop à la fois. Cette page reprend dans quelques secondes.",
+    "en": "Too many actions at once. This page will continue in a few seconds.",
+    "fr": "Trop d'actions à la fois. Cette page reprend dans quelques secondes.",
 }
 TITLES = {"en": "Too many tabs", "fr": "Trop d'onglets"}
 

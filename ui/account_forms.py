@@ -108,7 +108,7 @@ def word_error(error: CarburoamError) -> str:
                 count=CODE_LENGTH
             )
         case CodeWrong() | CodeExpired():
-            return _("This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.")
+            return _("This code is wrong or has expired. A code expires after 15 minutes or 5 tries.")
         case FigureRefused():
             return word_range(error.lowest, error.highest)
         case LastAdmin():
@@ -126,7 +126,7 @@ def word_wait(error: TooManyTries) -> str:
     """Return the sentence that says how long to wait, or what else to do."""
     match error:
         case TooManyAtOnce():
-            return _("Many people are logging in right now; try again in some seconds.")
+            return _("Many people are logging in right now; try again in a few seconds.")
         case TooManyGuesses():
             return _(
                 "Too many wrong passwords were tried with this name today. Log in where you have before, ask for a new "
@@ -153,10 +153,10 @@ def word_wait(error: TooManyTries) -> str:
 
 
 def show_code_hint() -> None:
-    """Draw how long a code is good, and where to look for its mail."""
+    """Draw when a code expires, and where to look for its mail."""
     if get_settings().can_mail:
         st.caption(
-            _("It is good for {count} minutes. If it does not come, look among spam too.").format(
+            _("It expires in {count} minutes. If it does not arrive, check your spam folder.").format(
                 count=int(LIFETIME.total_seconds() // 60)
             )
         )

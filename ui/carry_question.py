@@ -39,8 +39,8 @@ def show_coming_over() -> None:
         )
     else:
         text = ngettext(
-            "Once you are logged in, you are asked whether to keep the {count} station of this tab.",
-            "Once you are logged in, you are asked whether to keep the {count} stations of this tab.",
+            "After you log in, we will ask whether to keep the {count} station of this tab.",
+            "After you log in, we will ask whether to keep the {count} stations of this tab.",
             count,
         )
     st.info(text.format(count=count), icon=":material/star:")
@@ -61,10 +61,10 @@ def show_carry_question(driver: Driver, page: str) -> None:
         forget_tried()
         return
     with st.container(border=True):
-        question = ngettext(
-            "Keep {count} station in your list: {names}?",
-            "Keep these {count} stations in your list: {names}?",
-            len(tried),
+        question = (
+            _("Keep this station in your list: {names}?")
+            if len(tried) == 1
+            else _("Keep these {count} stations in your list: {names}?")
         )
         names = ", ".join(f"**{escape(name)}**" for name in tried.values())
         st.markdown(question.format(count=len(tried), names=names))

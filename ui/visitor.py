@@ -28,7 +28,7 @@ def get_address(settings: Settings) -> str | None:
 def get_browser_secret(settings: Settings) -> str:
     """Return what this browser alone knows, of all that may come from its address; else that address, or nothing.
 
-    It is the random value in the cookie that protects forms, which a browser keeps.
+    It is the random value in the cookie that Streamlit gives every browser, which keeps it.
     """
     if cookie := st.context.cookies.get(_XSRF_COOKIE):
         return f"cookie {cookie}"

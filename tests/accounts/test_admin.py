@@ -253,7 +253,7 @@ def test_every_action_leaves_a_row_that_stays_when_the_account_goes(
     assert list_rows(engine)[1:] == [(77, "boss", action, ada, "ada") for action in done]
     assert [one["action"] for one in exported] == done[:-1]
     assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
-        "Votre compte Carburoam est supprimé"
+        "Votre compte Carburoam a été supprimé"
     ]
     with engine.connect() as connection:
         assert connection.execute(select(User.username)).scalars().all() == ["bob"]

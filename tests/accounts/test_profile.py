@@ -319,7 +319,7 @@ def test_deleting_an_account_leaves_no_row_of_its_driver_but_the_farewell(
         assert get_profile(connection, bob).fuels == (5, 1, 2)
         assert [one.station_id for one in list_favourites(connection, bob)] == [1]
     assert [mail.subject for mail in read_mails() if mail.recipient == "ada@mailbox.org"] == [
-        "Votre compte Carburoam est supprimé"
+        "Votre compte Carburoam a été supprimé"
     ]
 
 

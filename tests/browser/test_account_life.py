@@ -113,7 +113,7 @@ def test_register_confirm_log_in_and_stay(mailing_app: App, visit: Open, mailbox
     assert "Ada" not in read_mail(mail), "words of a stranger's form are mailed"
     fill_in(page, "fr", code="AAAAAAAA")
     press(page, translate("Confirm", "fr"))
-    say(page, "This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.", "fr")
+    say(page, "This code is wrong or has expired. A code expires after 15 minutes or 5 tries.", "fr")
     code = read_code(mail)
     fill_in(page, "fr", code=f" {code[:4].lower()}-{code[4:]} ")
     press(page, translate("Confirm", "fr"))
@@ -236,7 +236,7 @@ def test_forgotten_username_and_password(mailing_app: App, visit: Open, mailbox:
     look(third, "password")
     fill_in(page, "en", code="AAAAAAAA", new_password=NEW_PASSWORD)
     press(page, "Set the new password")
-    say(page, "This code is not right, or no longer good. Codes are good for 15 minutes and 5 tries.", "en")
+    say(page, "This code is wrong or has expired. A code expires after 15 minutes or 5 tries.", "en")
     expect(get_main(page).get_by_text("must not hold your username")).to_have_count(0)
     fill_in(page, "en", code=code, new_password=NEW_PASSWORD)
     press(page, "Set the new password")

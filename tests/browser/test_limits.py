@@ -13,9 +13,13 @@ from browser.visit import Look, Visit, open_visit, settle
 
 TITLES = {"en": "What does fuel cost near you?", "fr": "Combien coûte le carburant près de chez vous ?"}
 TABS = {"en": "Too many tabs", "fr": "Trop d'onglets"}
+SENTENCES = {
+    "en": "Close one, and this page will open by itself.",
+    "fr": "Fermez-en un, et cette page s'ouvrira d'elle-même.",
+}
 NOTICES = {
-    "en": "That was too much at once. This page goes on in a few seconds.",
-    "fr": "C'était trop à la fois. Cette page reprend dans quelques secondes.",
+    "en": "Too many actions at once. This page will continue in a few seconds.",
+    "fr": "Trop d'actions à la fois. Cette page reprend dans quelques secondes.",
 }
 MESSAGES = 3
 
@@ -53,7 +57,8 @@ def test_a_tab_too_many_says_so_and_opens_when_another_is_closed(
     first, late = visit_narrow(language), visit_narrow(language)
     first.open("/")
     late.page.goto(late.app_url, wait_until="commit")
-    expect(late.page.get_by_text(TABS[language])).to_be_visible()
+    expect(late.page.get_by_text(TABS[language], exact=True)).to_be_visible()
+    expect(late.page.get_by_text(SENTENCES[language])).to_be_visible()
     late.keep_screenshot("too-many-tabs")
     require_no_sideways_scrolling(late.page)
     first.context.close()

@@ -47,7 +47,7 @@ WRONG = [
     (
         "username",
         "ADA",
-        {"en": "Another driver has this username.", "fr": "Un autre conducteur a déjà cet identifiant."},
+        {"en": "Another driver has this username.", "fr": "Cet identifiant est déjà pris."},
     ),
     (
         "name",
@@ -80,7 +80,7 @@ WRONG = [
         "1234567890",
         {
             "en": "This password is among the most common ones. Please choose another.",
-            "fr": "Ce mot de passe est parmi les plus courants. Choisissez-en un autre.",
+            "fr": "Ce mot de passe fait partie des plus courants. Choisissez-en un autre.",
         },
     ),
     (
@@ -299,7 +299,7 @@ def test_who_waits_for_the_code_of_a_new_account_is_told_where_to_look(mailing_a
             at.text_input(key=f"register_{name}").set_value(text)
         run(press(at, "Open an account"))
         assert f"We have sent a code to {email}. Type it here to open your account." in list_shown(at)
-        assert "It is good for 15 minutes. If it does not come, look among spam too." in list_shown(at)
+        assert "It expires in 15 minutes. If it does not arrive, check your spam folder." in list_shown(at)
         at.text_input(key="confirm_code").set_value("")
         run(press(at, "Confirm"))
         assert NO_CODE in list_shown(at)
@@ -352,7 +352,7 @@ def test_a_new_address_that_waits_for_its_code_is_shown_and_can_be_called_off(
     run(at)
     at.switch_page(str(ROOT / "pages" / "profile.py"))
     assert "We have sent a code to new@mailbox.org. Type it here to make that your address." in list_shown(run(at))
-    assert "It is good for 15 minutes. If it does not come, look among spam too." in list_shown(at)
+    assert "It expires in 15 minutes. If it does not arrive, check your spam folder." in list_shown(at)
     at.text_input(key="profile_email_code").set_value("1")
     run(press(at, "Confirm"))
     assert NO_CODE in list_shown(at)
@@ -614,7 +614,7 @@ def test_an_account_deleted_during_a_callback_is_shown_logged_out(
     else:
         press(at, "Delete my account" if form == "erase" else form)
     run(at)
-    title = "Cette page demande un compte" if form == "lang" else "This page needs an account"
+    title = "Connectez-vous pour voir cette page" if form == "lang" else "This page needs an account"
     assert [one.value for one in at.main.title] == [title]
     assert not list(at.main.text_input)
     with engine.connect() as connection:
@@ -630,7 +630,7 @@ def test_a_language_chosen_in_a_session_that_was_ended_is_not_kept(app: Settings
     run(at.get_by_key("lang").set_value("fr"))
     with engine.connect() as connection:
         assert connection.execute(select(User.language).where(User.username == "ada")).scalar_one() == "en"
-    assert [title.value for title in at.main.title] == ["Cette page demande un compte"]
+    assert [title.value for title in at.main.title] == ["Connectez-vous pour voir cette page"]
 
 
 @pytest.mark.parametrize("page", ["profile", "privacy", "landing"])

@@ -420,7 +420,7 @@ def test_a_reload_anywhere_keeps_what_is_tried(app: Country, page: str) -> None:
         assert [box.value for box in at.main.info] == ["2 stations will be added to the account."]
         for one in (again, visit("login", **at.query_params)):
             assert [box.value for box in one.main.info] == [
-                "Once you are logged in, you are asked whether to keep the 2 stations of this tab."
+                "After you log in, we will ask whether to keep the 2 stations of this tab."
             ]
         register_by_form(again)
         assert list_kept(app) == []
@@ -501,7 +501,7 @@ def find_question(at: AppTest) -> list[int]:
     asked = [read(text.value) for text in at.main.markdown if "in your list: " in text.value]
     assert len(asked) == ("carry_yes" in {button.key for button in at.main.button})
     assert all(
-        f"Keep {'these ' if len(found) > 1 else ''}{len(found)} station" in text
+        f"Keep {'this station' if len(found) == 1 else f'these {len(found)} stations'} in your list: " in text
         for text in asked
         if (found := re.findall(r"Guéret, \d+", text))
     )
