@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ from known_stations import CENTRE, E10, E85, GAZOLE, KM_NORTH, NOW, add_price, a
 from sqlalchemy import Connection, Engine, insert, update
 
 from db import begin_writing
-from models import Station, StationBrand, StockOut
+from models import Price, Station, StationBrand, StockOut
 from prices.figures import NationalFigure
 from prices.fuels import FuelRow, list_station_prices
-from prices.nearby import NearbyPrices, list_nearby_prices
+from prices.nearby import LONG_STOCK_OUT, NearbyPrices, Rank, list_nearby_prices, rank_price
 from stations.filters import StationFilters
 
 FIGURE = NationalFigure(E10, 1800, 1700, 100, NOW - timedelta(days=30), 1440, 3060)
@@ -326,3 +327,32 @@ def test_a_station_whose_location_is_doubtful_is_found_by_its_postcode_and_in_th
 ) -> None:
     assert list_ids(list_nearby(astray, zip_prefixes=("303",))) == [2, 3]
     assert list_ids(list_nearby_prices(astray, FIGURE, E10, as_of=NOW)) == [2, 3, 1]
+
+
+@pytest.mark.parametrize("figure", [FIGURE, None], ids=["a figure", "no figure"])
+def test_the_database_ranks_a_price_as_the_rest_of_the_program_does_on_both_sides_of_each_bound(
+    engine: Engine, figure: NationalFigure | None
+) -> None:
+    second = timedelta(seconds=1)
+    prices = (FIGURE.plausible_from_milli_eur, FIGURE.plausible_to_milli_eur)
+    reports = [
+        (price + more, FIGURE.fresh_from + later)
+        for price in prices
+        for more in (-1, 0, 1)
+        for later in (-second, timedelta(), second)
+    ]
+    outs = [None, NOW - LONG_STOCK_OUT - second, NOW - LONG_STOCK_OUT, NOW - LONG_STOCK_OUT + second]
+    wanted: dict[int, Rank] = {}
+    with begin_writing(engine) as connection:
+        for station_id, ((price, updated_at), out_since) in enumerate(product(reports, outs), start=1):
+            add_station(connection, station_id)
+            values = {"station_id": station_id, "gastype_id": E10}
+            connection.execute(insert(Price).values(values | {"price": price, "updated_at": updated_at}))
+            if out_since is not None:
+                connection.execute(insert(StockOut).values(values | {"began_at": out_since}))
+            wanted[station_id] = rank_price(
+                figure, price, updated_at, is_out=out_since is not None, out_since=out_since, as_of=NOW
+            )
+        nearby = list_nearby(connection, figure)
+    assert {row.station_id: row.rank for row in nearby.rows} == wanted
+    assert len(set(wanted.values())) == (5 if figure is not None else 3)
