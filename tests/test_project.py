@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -44,6 +45,27 @@ def test_every_test_that_stands_for_a_promise_exists() -> None:
     named = set(re.findall(r"`([\w/]*test_\w+\.py)`", read_text("docs/security.md")))
     assert len(named) > 40
     assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "settings.VERSION"}
+    assert VERSION not in read_text("pyproject.toml")
+
+
+def test_every_place_asks_for_the_same_python() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    makefile = read_text("Makefile")
+    assert f"sys.version_info < ({oldest.replace('.', ', ')})" in makefile
+    assert set(re.findall(r"--python-version (\S+)", makefile)) == {oldest}
+
+
+def test_what_is_built_requires_what_the_program_requires() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
 
 
 def normalize(name: str) -> str:
