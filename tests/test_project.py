@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 import tomllib
@@ -10,6 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 from settings import ROOT, VERSION, Settings
 
@@ -66,6 +68,26 @@ def test_every_place_asks_for_the_same_python() -> None:
 def test_what_is_built_requires_what_the_program_requires() -> None:
     project = tomllib.loads(read_text("pyproject.toml"))
     assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
+
+
+def test_the_hooks_before_a_commit_are_those_of_make_check() -> None:
+    (repository,) = yaml.safe_load(read_text(".pre-commit-config.yaml"))["repos"]
+    assert repository["repo"].endswith("/ruff-pre-commit")
+    assert f"\nruff=={repository['rev'].removeprefix('v')}\n" in read_text("requirements-dev.lock")
+    assert [hook["id"] for hook in repository["hooks"]] == ["ruff-check", "ruff-format"]
+
+
+def test_the_workflow_runs_what_must_pass() -> None:
+    workflow = yaml.safe_load(read_text(".github/workflows/ci.yml"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert ".ci/run" in [step.get("run") for step in steps]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_new_versions_are_looked_for_once_a_month() -> None:
+    updates = yaml.safe_load(read_text(".github/dependabot.yml"))["updates"]
+    asked = {update["package-ecosystem"]: update["schedule"]["interval"] for update in updates}
+    assert asked == {"pip": "monthly", "github-actions": "monthly"}
 
 
 def normalize(name: str) -> str:
