@@ -1,49 +1,70 @@
-"""Documents and lists that must say what the program does, or they rot."""
+"""Lists of packages and versions that must say what the program needs, or they rot."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
-from settings import ROOT, VERSION, Settings
+from settings import ROOT, VERSION
 
 FILES = [
     path
     for path in ROOT.glob("**/*.py")
     if not path.relative_to(ROOT).parts[0].startswith(".") and path.relative_to(ROOT).parts[0] not in ("tests", "bench")
 ]
-SETTINGS = [f"CARBUROAM_{name.upper()}" for name in Settings.model_fields]
 
 
 def read_text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_is_documented(name: str) -> None:
-    assert re.search(rf"\b{name}\b", read_text("README.md"))
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "settings.VERSION"}
+    assert VERSION not in read_text("pyproject.toml")
 
 
-def test_every_setting_that_is_documented_exists() -> None:
-    documents = [read_text("README.md"), *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
-    named = {name for text in documents for name in re.findall(r"\bCARBUROAM_[A-Z_]+\b", text)}
-    # What only the tests read is no setting of the program.
-    assert {name for name in named if not name.startswith("CARBUROAM_TEST_")} <= set(SETTINGS)
+def test_every_place_asks_for_the_same_python() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    makefile = read_text("Makefile")
+    assert f"sys.version_info < ({oldest.replace('.', ', ')})" in makefile
+    assert set(re.findall(r"--python-version (\S+)", makefile)) == {oldest}
 
 
-def test_the_change_log_speaks_of_this_version() -> None:
-    assert re.search(rf"^#+ .*\b{re.escape(VERSION)}\b", read_text("CHANGELOG.md"), re.MULTILINE)
+def test_what_is_built_requires_what_the_program_requires() -> None:
+    project = tomllib.loads(read_text("pyproject.toml"))
+    assert project["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
 
 
-def test_every_test_that_stands_for_a_promise_exists() -> None:
-    named = set(re.findall(r"`([\w/]*test_\w+\.py)`", read_text("docs/security.md")))
-    assert len(named) > 40
-    assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
+def test_the_hooks_before_a_commit_are_those_of_make_check() -> None:
+    (repository,) = yaml.safe_load(read_text(".pre-commit-config.yaml"))["repos"]
+    assert repository["repo"].endswith("/ruff-pre-commit")
+    assert f"\nruff=={repository['rev'].removeprefix('v')}\n" in read_text("requirements-dev.lock")
+    assert [hook["id"] for hook in repository["hooks"]] == ["ruff-check", "ruff-format"]
+
+
+def test_the_workflow_runs_what_must_pass() -> None:
+    workflow = yaml.safe_load(read_text(".github/workflows/ci.yml"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert ".ci/run" in [step.get("run") for step in steps]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_new_versions_are_looked_for_once_a_month() -> None:
+    updates = yaml.safe_load(read_text(".github/dependabot.yml"))["updates"]
+    asked = {update["package-ecosystem"]: update["schedule"]["interval"] for update in updates}
+    assert asked == {"pip": "monthly", "github-actions": "monthly"}
 
 
 def normalize(name: str) -> str:

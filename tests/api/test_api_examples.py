@@ -1,4 +1,4 @@
-"""The examples of the README: what they ask is answered, and in the shape that they show."""
+"""The examples of docs/api.md: what they ask is answered, and in the shape that they show."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from etl import run_load
 from models import Price, Station, StockOut
 from settings import ROOT, Settings
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def read_block(kind: str) -> str:
-    (block,) = re.findall(rf"^```{kind}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(rf"^```{kind}\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     return str(block)
 
 
@@ -49,12 +49,12 @@ def outline(value: Any) -> Any:
 
 
 def test_the_answer_has_the_shape_that_is_shown(client: Client) -> None:
-    (path,) = re.findall(r"curl 'http://localhost:8501(/\S+)'", README)
+    (path,) = re.findall(r"curl 'http://localhost:8501(/\S+)'", DOCUMENT)
     assert outline(client.get(path).json) == outline(json.loads(read_block("json")))
 
 
 def test_every_address_that_is_named_is_answered(client: Client) -> None:
-    paths = re.findall(r"^\| `(/api/v1/\S+)` \|", README, re.MULTILINE)
+    paths = re.findall(r"^\| `(/api/v1/\S+)` \|", DOCUMENT, re.MULTILINE)
     assert len(paths) == 4
     for path in paths:
         assert client.get(re.sub(r"/stations/\d+$", f"/stations/{FIRST_ID}", path)).status == 200
