@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 
 import pytest
+import requests
 import uvicorn
 from loaded_server import read_log, run_loaded_server
 from socket_client import Tab, list_widget_ids, make_address, open_tab
@@ -308,6 +311,28 @@ def make_scope(peer: str, **headers: str) -> Scope:
 )
 def test_a_client_is_an_address_which_only_a_trusted_proxy_may_name(scope: Scope, client: str) -> None:
     assert name_client(scope, [ip_network("10.0.0.0/8")]) == client
+
+
+def test_a_tab_that_is_given_up_while_its_messages_wait_leaves_no_traceback(server: Server) -> None:
+    address = make_address()
+    before = len(read_log(server))
+    with open_tab(server.url, address) as tab:
+        for _ in range(MESSAGES + 20):
+            tab.send(tab.make_rerun())
+        tab.receive_until("new_session")
+        tab.connection.socket.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + 60
+        while count_open_tabs(server) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert count_open_tabs(server) == 0
+    lines = list_new_lines(server, before)
+    assert not [line for line in lines if "reason=messages" not in line]
+
+
+def count_open_tabs(server: Server) -> float:
+    figures = requests.get(f"{server.url}/metrics", timeout=60).text
+    (count,) = (line.split()[1] for line in figures.splitlines() if line.startswith("carburoam_sessions "))
+    return float(count)
 
 
 def test_the_id_of_a_session_never_reaches_the_log(server: Server) -> None:
