@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -271,7 +272,7 @@ class Tab:
         if self._is_closed:
             return
         try:
-            await self._send(message)
+            await self._send(hide_machine(message))
         except OSError:
             self.has_left = True
             raise
@@ -299,6 +300,27 @@ class Tab:
 
 def _wrap(message: ForwardMsg) -> Message:
     return {"type": "websocket.send", "bytes": message.SerializeToString()}
+
+
+def hide_machine(message: Message) -> Message:
+    """Return a message to a tab without what the first one of a run says of this machine; no page needs that.
+
+    These are where the program is installed, Python's version, the system and the ids of the installation. Streamlit's
+    version stays: the browser compares it with that of its scripts.
+    """
+    data = message.get("bytes")
+    if not data:
+        return message
+    parsed = ForwardMsg.FromString(data)
+    if parsed.WhichOneof("type") != "new_session":
+        return message
+    start = parsed.new_session
+    start.main_script_path = PurePath(start.main_script_path).name
+    environment, user = start.initialize.environment_info, start.initialize.user_info
+    environment.python_version = environment.server_os = ""
+    environment.has_display = False
+    user.installation_id = user.installation_id_v3 = user.installation_id_v4 = ""
+    return {**message, "bytes": parsed.SerializeToString()}
 
 
 def limit_bytes(receive: Receive) -> None:
