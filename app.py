@@ -113,6 +113,8 @@ async def get_backup(request: Request) -> Response:
     # Imported here for the reason below.
     from ui.backup_download import take_backup
 
+    if request.method != "GET":  # a HEAD, as of who previews a link, would spend the ticket
+        return Response(status_code=405, headers={"Allow": "GET"})
     try:
         ticket, cookies = request.path_params["ticket"], dict(request.cookies)
         backup = await anyio.to_thread.run_sync(take_backup, ticket, cookies, limiter=BACKUP_READERS)
