@@ -141,7 +141,12 @@ async def set_login_cookie(request: Request) -> Response:
                     return Response(status_code=413)
     except (TimeoutError, ClientDisconnect):
         return Response(status_code=408)
-    return answer_cookie(get_secret_key(), dict(request.headers), body)
+    try:
+        key = get_secret_key()
+    except OSError as error:
+        logger.error("cookie status=failed error=%r", str(error))
+        return Response(status_code=503, headers={"Retry-After": "60"})
+    return answer_cookie(key, dict(request.headers), body)
 
 
 def import_libraries() -> None:
