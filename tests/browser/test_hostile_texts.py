@@ -39,8 +39,9 @@ def test_hostile_texts_are_shown_as_they_are(app: App, visit: Open) -> None:
     middle = tuple(sum(station[at] for station in HOSTILE) / len(HOSTILE) for at in (4, 5))
     for station in (HOSTILE[0], HOSTILE[-1]):
         point_at(page, station, middle, 10)
-        label = " ".join(read(page.locator(".deck-tooltip").inner_text()).lower().split())
-        assert label.endswith(f"{station.address.lower()} {station.town}")
+        # Without spaces: a map breaks long words, and loses none of their letters.
+        label = "".join(read(page.locator(".deck-tooltip").inner_text()).lower().split())
+        assert label.endswith("".join(f"{station.address} {station.town}".lower().split()))
     expect(page.locator(".deck-tooltip").locator("img, b, a, script")).to_have_count(0)
 
     for station in HOSTILE:
