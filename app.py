@@ -115,6 +115,8 @@ async def get_backup(request: Request) -> Response:
     # Imported here for the reason below.
     from ui.backup_download import take_backup
 
+    if request.method != "GET":  # a HEAD, as of who previews a link, would spend the ticket
+        return Response(status_code=405, headers={"Allow": "GET"})
     try:
         ticket, cookies = request.path_params["ticket"], dict(request.cookies)
         backup = await anyio.to_thread.run_sync(take_backup, ticket, cookies, limiter=BACKUP_READERS)
@@ -141,7 +143,12 @@ async def set_login_cookie(request: Request) -> Response:
                     return Response(status_code=413)
     except (TimeoutError, ClientDisconnect):
         return Response(status_code=408)
-    return answer_cookie(get_secret_key(), dict(request.headers), body)
+    try:
+        key = get_secret_key()
+    except OSError as error:
+        logger.error("cookie status=failed error=%r", str(error))
+        return Response(status_code=503, headers={"Retry-After": "60"})
+    return answer_cookie(key, dict(request.headers), body)
 
 
 def import_libraries() -> None:

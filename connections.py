@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from origins import FORWARDED_PROTO, Network, is_in, name_network, read_address
+from request_bytes import TOO_LARGE, RequestBytes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -92,7 +93,8 @@ class Connections:
     One on which no request is being answered ends when the next one has not arrived as a whole within `seconds`,
     however its bytes drip in; the body of one that was answered counts as the next. Each address may hold
     `per_address` of them (0: any number), all of loopback ten times as many, a proxy any number: it says whose they
-    are only with a request, and has to limit them itself. All together hold `most` (0: any number).
+    are only with a request, and has to limit them itself. All together hold `most` (0: any number). `RequestBytes` says
+    how much is read of a request.
     """
 
     def __init__(
@@ -139,7 +141,8 @@ class Connections:
         """Return the connection that a request has come over; None where it isn't known."""
         transport = _find_transport(receive)
         found = self._known.get(transport) if transport is not None else None
-        if found is None and not self._is_blind:
+        # One whose time was up just now is known no more, though its request comes.
+        if found is None and not self._is_blind and (transport is None or not transport.is_closing()):
             self._is_blind = True
             logger.error("connections status=unknown: nobody limits them, and no address of a visitor is known")
         return found
@@ -159,17 +162,24 @@ class Connections:
 
     def _accept_for(self, protocol: Any) -> Any:
         connection_made, connection_lost = protocol.connection_made, protocol.connection_lost
+        parse, received = protocol.data_received, None
 
         def accept(transport: asyncio.Transport) -> None:
+            nonlocal received
+            received = RequestBytes(transport, parse, lambda: self._end(transport, TOO_LARGE))
             connection_made(transport)
             self._accept(transport)
+
+        def receive(data: bytes) -> None:
+            if received is not None:
+                received.receive(data)
 
         def lose(error: Exception | None) -> None:
             if (known := self._known.get(protocol.transport)) is not None:
                 self._forget(known)
             connection_lost(error)
 
-        protocol.connection_made, protocol.connection_lost = accept, lose
+        protocol.connection_made, protocol.connection_lost, protocol.data_received = accept, lose, receive
         return protocol
 
     def _accept(self, transport: asyncio.Transport) -> None:
@@ -177,14 +187,17 @@ class Connections:
         peer = (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
         connection = Connection(transport, peer, self._find_key(peer))
         if self._is_full(connection.key):
-            transport.write(REFUSAL)
-            transport.close()
-            self._on_refusal()
+            self._end(transport, REFUSAL)
             return
         _give_up_when_stalled(transport, self._stalled_seconds)
         self._known[transport] = connection
         self._held[connection.key].add(connection)
         self._wait(connection)
+
+    def _end(self, transport: asyncio.Transport, refusal: bytes) -> None:
+        transport.write(refusal)
+        transport.close()
+        self._on_refusal()
 
     def _find_key(self, peer: tuple[str, int] | None) -> str:
         address = read_address(peer[0]) if peer is not None else None

@@ -24,6 +24,7 @@ _ORIGIN = re.compile(r"(https?)://([^\s/?#@\\,]+)", re.ASCII)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
 _SCHEMES = {"ws": "http", "wss": "https"}
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LOGGED_CHARACTERS = 100
 
 logger = logging.getLogger("carburoam.socket")
@@ -53,7 +54,7 @@ def find_own_site(scope: Scope) -> Site | None:
 
 
 class CheckOrigin:
-    """ASGI middleware that refuses websockets to pages of other sites.
+    """ASGI middleware that refuses websockets, and requests that may change something, to pages of other sites.
 
     A program sends no Origin and is let in: it has no cookie of a browser.
     """
@@ -64,19 +65,25 @@ class CheckOrigin:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope) if scope["type"] == "websocket" else {}
-        if "origin" not in headers:
+        is_socket = scope["type"] == "websocket"
+        is_checked = is_socket or (scope["type"] == "http" and scope["method"] not in _READING)
+        if not is_checked or "origin" not in Headers(scope=scope):
             await self._app(scope, receive, send)
             return
         origins = Headers(scope=scope).getlist("origin")
         own = find_own_site(scope)
         if own is not None and len(origins) == 1 and read_origin(origins[0]) in (own, self._public):
-            await self._app(_replace_origin(scope), receive, send)
+            await self._app(_replace_origin(scope) if is_socket else scope, receive, send)
             return
         self._metrics.refused.labels("origin").inc()
-        logger.warning("socket status=refused reason=foreign_origin origin=%r", ", ".join(origins)[:LOGGED_CHARACTERS])
+        shown = ", ".join(origins)[:LOGGED_CHARACTERS]
+        logger.warning("%s status=refused reason=foreign_origin origin=%r", "socket" if is_socket else "request", shown)
         text = "A page of another site may not open this address.\n"
-        await refuse_handshake(PlainTextResponse(text, 403, {"Cache-Control": "no-store"}), scope, receive, send)
+        refusal = PlainTextResponse(text, 403, {"Cache-Control": "no-store"})
+        if is_socket:
+            await refuse_handshake(refusal, scope, receive, send)
+        else:
+            await refusal(scope, receive, send)
 
 
 def _find_scheme(scope: Scope) -> str:

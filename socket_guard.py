@@ -13,11 +13,13 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from starlette.datastructures import Headers
+from starlette.websockets import WebSocketDisconnected
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ProtocolError
@@ -195,7 +197,11 @@ class GuardSocket:
         if self._tabs.has_place(client):
             with self._tabs.hold(client):
                 tab = Tab(receive, send, client, self._budget, self._metrics)
-                await self._app(scope, tab.receive, tab.send)
+                try:
+                    await self._app(scope, tab.receive, tab.send)
+                except WebSocketDisconnected:  # Streamlit reads on, or closes, after a message that couldn't be sent
+                    if not tab.has_left:
+                        raise
             return
         self._metrics.refused.labels("open_tabs").inc()
         if not self._tabs.can_wait(client):
@@ -241,6 +247,7 @@ class Tab:
         self._metrics = metrics
         self._is_closed = False
         self._told_until = 0.0
+        self.has_left = False
 
     async def receive(self) -> Message:
         """Return the next message that passes; one that doesn't closes the socket, as if the tab had left."""
@@ -250,6 +257,7 @@ class Tab:
         if message["type"] == "websocket.disconnect" and message.get("code") == TOO_BIG:
             self._note(Fault("size", detail=f"bytes>{FRAME_BYTES}"))
         if message["type"] != "websocket.receive":
+            self.has_left = message["type"] == "websocket.disconnect"
             return message
         fault, parsed = find_fault(message)
         if fault is not None:
@@ -260,9 +268,14 @@ class Tab:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send what Streamlit sends, as long as the socket is open."""
-        if not self._is_closed:
-            await self._send(message)
+        """Send what Streamlit sends, as long as the socket is open. Raises OSError if the tab has left."""
+        if self._is_closed:
+            return
+        try:
+            await self._send(hide_machine(message))
+        except OSError:
+            self.has_left = True
+            raise
 
     async def _wait_for_turn(self, message: BackMsg) -> None:
         """Wait until there is room for one more message of this client: nothing that was pressed is lost."""
@@ -287,6 +300,27 @@ class Tab:
 
 def _wrap(message: ForwardMsg) -> Message:
     return {"type": "websocket.send", "bytes": message.SerializeToString()}
+
+
+def hide_machine(message: Message) -> Message:
+    """Return a message to a tab without what the first one of a run says of this machine; no page needs that.
+
+    These are where the program is installed, Python's version, the system and the ids of the installation. Streamlit's
+    version stays: the browser compares it with that of its scripts.
+    """
+    data = message.get("bytes")
+    if not data:
+        return message
+    parsed = ForwardMsg.FromString(data)
+    if parsed.WhichOneof("type") != "new_session":
+        return message
+    start = parsed.new_session
+    start.main_script_path = PurePath(start.main_script_path).name
+    environment, user = start.initialize.environment_info, start.initialize.user_info
+    environment.python_version = environment.server_os = ""
+    environment.has_display = False
+    user.installation_id = user.installation_id_v3 = user.installation_id_v4 = ""
+    return {**message, "bytes": parsed.SerializeToString()}
 
 
 def limit_bytes(receive: Receive) -> None:

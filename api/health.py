@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import socket
 from collections.abc import Callable
 
 import anyio
@@ -17,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 from api.metrics import Metrics
 from api.problems import make_problem, make_unavailable
 from db import needs_upgrade
-from origins import FORWARDED_FOR, find_address, is_from_this_machine, is_in
+from origins import FORWARDED_FOR, find_address, is_from_this_machine, is_in, read_address
 from prices.freshness import get_freshness
 from settings import Settings
 
@@ -25,6 +27,7 @@ READY_SECONDS = 5.0
 READERS = 2  # threads at most that ask a database which doesn't answer
 FRESH = {"Cache-Control": "no-store"}
 HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
+_HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::\d+)?", re.ASCII)
 
 logger = logging.getLogger("carburoam.health")
 
@@ -55,12 +58,27 @@ def make_health_routes(settings: Settings, open_reading: Callable[[], Connection
 
 
 def may_watch(request: Request, settings: Settings) -> bool:
-    """Say whether who asks is a program of this machine or one of the addresses that the settings trust."""
+    """Say whether who asks is a program of this machine or one of the addresses that the settings trust.
+
+    A browser on this machine asks over loopback as well, and for a page of any site whose name leads here.
+    """
     peer = request.client.host if request.client is not None else ""
     if is_from_this_machine(peer, request.headers.keys()):
-        return True
+        return all(map(_is_own_name, request.headers.getlist("host")))
     address = find_address(peer, request.headers.getlist(FORWARDED_FOR), settings.proxies)
     return address is not None and is_in(address, settings.scrapers)
+
+
+def _is_own_name(host: str) -> bool:
+    """Say whether a Host header names this machine itself: localhost, its host name, or any address."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    if match[1] is not None:
+        return read_address(match[1]) is not None
+    name = match[2].lower().removesuffix(".")
+    own = socket.gethostname().lower().removesuffix(".")
+    return name in ("localhost", own) or name.endswith(".localhost") or read_address(name) is not None
 
 
 def refuse_watching() -> Response:

@@ -45,6 +45,7 @@ REFUSAL_SECONDS = 1.0
 MAX_HELD = 2_000  # refusals that wait at a time, of all addresses together
 COMPUTING_SECONDS = 0.05  # of CPU for each request that the setting allows: with its default, a tenth of a core
 ADVANCE_SECONDS = 0.25  # taken before it is known how long an answer takes: what the longest does
+HEAD_BYTES = 4096  # of a request that counts for one; those of our own pages have less
 GONE_SECONDS = 5.0
 POINTS_PATH = "/stations.json"
 BACKUP_PATH = "/backup/"
@@ -102,6 +103,13 @@ class Buckets:
             self._buckets.popitem(last=False)
 
 
+def count_heads(scope: Scope) -> int:
+    """Return for how many requests one counts: a long address or many headers cost as much as several to read."""
+    size = len(scope["path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    return 1 + size // HEAD_BYTES
+
+
 def name_bucket(address: Address | None) -> str:
     """Return the bucket of an address: that of its network, and one for all unknown ones."""
     return UNKNOWN if address is None else name_network(address)
@@ -140,7 +148,7 @@ class Limits:
         """Count a request; return 0, or the whole seconds after which its address may ask again."""
         if not self._requests or (kind == "health" and is_from_this_machine(find_peer(scope), _list_names(scope))):
             return 0
-        return ceil(self._requests[kind].take(self._find_bucket(scope)))
+        return ceil(self._requests[kind].take(self._find_bucket(scope), count_heads(scope)))
 
     @contextmanager
     def compute(self, scope: Scope) -> Iterator[None]:

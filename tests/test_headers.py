@@ -338,6 +338,7 @@ def test_the_figures_of_the_server_are_for_this_machine(apps: Apps) -> None:
     assert "carburoam_sessions 0.0" in figures
     with connect(f"ws://127.0.0.1:{apps.plain}/_stcore/stream", subprotocols=["streamlit"]):
         assert "carburoam_sessions 1.0" in ask(apps.plain, "/metrics").body.decode()
+    assert ask(apps.plain, "/metrics", Host="evil.example").status == 403
     refused = ask(apps.plain, "/metrics", **{"X-Forwarded-For": "127.0.0.1"})
     assert (refused.status, refused.get("content-type")) == (403, ["application/problem+json"])
 

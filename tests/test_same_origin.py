@@ -1,4 +1,4 @@
-"""Which pages may open a websocket of the real application, and read what it answers."""
+"""Which pages may open a websocket of the real application, change something, and read what it answers."""
 
 from __future__ import annotations
 
@@ -68,6 +68,42 @@ def test_a_page_of_another_site_opens_no_socket(server: Server, case: str) -> No
     assert refusal.value.response.status_code == 403
     (line,) = read_log(server)[before:].splitlines()
     assert "carburoam.socket socket status=refused reason=foreign_origin" in line
+
+
+def post(server: Server, origin: str | None, *, method: str = "POST", **headers: str) -> int:
+    """Ask for the end of a log-in's cookie, as a page of this origin; return the status."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()} | {
+        "Content-Type": "application/json",
+        "X-Forwarded-For": make_address(),
+    }
+    if origin is not None:
+        headers["Origin"] = origin
+    with closing(http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)) as connection:
+        connection.request(method, "/session-cookie", '{"token": ""}', headers)
+        answer = connection.getresponse()
+        if answer.status != 204:
+            assert answer.getheader("Set-Cookie") is None
+        return answer.status
+
+
+@pytest.mark.parametrize("case", list_origins("http://127.0.0.1:1"))
+def test_a_page_of_another_site_posts_nothing(server: Server, case: str) -> None:
+    before = len(read_log(server))
+    assert post(server, list_origins(server.url)[case]) == 403
+    (line,) = read_log(server)[before:].splitlines()
+    assert "carburoam.socket request status=refused reason=foreign_origin" in line
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "INVENTED"])
+def test_nor_by_another_method_that_may_change_something(server: Server, method: str) -> None:
+    assert post(server, "https://evil.example", method=method) == 403
+
+
+def test_a_page_of_this_site_and_a_program_post(server: Server) -> None:
+    assert post(server, server.url) == 204
+    assert post(server, "https://carburoam.example") == 204
+    assert post(server, server.url.replace("http:", "https:"), X_Forwarded_Proto="https") == 204
+    assert post(server, None) == 204
 
 
 def test_two_origins_are_none(server: Server) -> None:

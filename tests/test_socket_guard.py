@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import logging
+import platform
+import socket
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 
 import pytest
+import requests
+import streamlit
 import uvicorn
 from loaded_server import read_log, run_loaded_server
 from socket_client import Tab, list_widget_ids, make_address, open_tab
 from starlette.types import Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from api.metrics import Metrics
 from bench.server import Server
+from settings import ROOT
 from socket_guard import (
     MESSAGE_BYTES,
     MOST_FRAMES,
@@ -308,6 +316,53 @@ def make_scope(peer: str, **headers: str) -> Scope:
 )
 def test_a_client_is_an_address_which_only_a_trusted_proxy_may_name(scope: Scope, client: str) -> None:
     assert name_client(scope, [ip_network("10.0.0.0/8")]) == client
+
+
+def test_no_message_says_where_the_program_is_installed_or_what_runs_it(server: Server) -> None:
+    received = []
+    for page in ("", "landing", "dashboard", "choose", "station", "login", "register", "recover", "privacy", "about"):
+        with open_tab(server.url) as tab:
+            for query in ("zip=69", "id=1000001", "lang=fr", "id=%00"):
+                tab.send(tab.make_rerun(page, query=query))
+                while True:
+                    data = tab.connection.recv(60, decode=False)
+                    received.append(data)
+                    message = ForwardMsg.FromString(data)
+                    if message.WhichOneof("type") == "new_session":
+                        start = message.new_session
+                        assert start.main_script_path == "main.py"
+                        assert start.initialize.environment_info.streamlit_version == streamlit.__version__
+                        assert not start.initialize.environment_info.server_os
+                        assert not start.initialize.environment_info.has_display
+                        ids = start.initialize.user_info
+                        assert not any((ids.installation_id, ids.installation_id_v3, ids.installation_id_v4))
+                    if message.WhichOneof("type") == "script_finished":
+                        break
+    versions = (platform.python_version(), ".".join(map(str, sys.version_info)))
+    for secret in (str(ROOT), str(server.settings.state_dir), sys.prefix, *versions):
+        assert not [data for data in received if secret.encode() in data], secret
+
+
+def test_a_tab_that_is_given_up_while_its_messages_wait_leaves_no_traceback(server: Server) -> None:
+    address = make_address()
+    before = len(read_log(server))
+    with open_tab(server.url, address) as tab:
+        for _ in range(MESSAGES + 20):
+            tab.send(tab.make_rerun())
+        tab.receive_until("new_session")
+        tab.connection.socket.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + 60
+        while count_open_tabs(server) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert count_open_tabs(server) == 0
+    lines = list_new_lines(server, before)
+    assert not [line for line in lines if "reason=messages" not in line]
+
+
+def count_open_tabs(server: Server) -> float:
+    figures = requests.get(f"{server.url}/metrics", timeout=60).text
+    (count,) = (line.split()[1] for line in figures.splitlines() if line.startswith("carburoam_sessions "))
+    return float(count)
 
 
 def test_the_id_of_a_session_never_reaches_the_log(server: Server) -> None:

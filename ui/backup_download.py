@@ -48,11 +48,14 @@ class Tickets:
         with self._lock:
             return self._waiting.get(ticket, ("", 0.0))[1] > self._clock()
 
-    def spend(self, ticket: str) -> str | None:
-        """Return the session that a ticket was made for; None when it is none, was spent or is too old."""
+    def spend(self, ticket: str, session_id: str) -> bool:
+        """Spend a ticket that was made for this session; False, and nothing is spent, when it is none or too old."""
         with self._lock:
-            session_id, good_until = self._waiting.pop(ticket, ("", 0.0))
-        return session_id if good_until > self._clock() else None
+            owner, good_until = self._waiting.get(ticket, ("", 0.0))
+            if owner != session_id or good_until <= self._clock():
+                return False
+            del self._waiting[ticket]
+            return True
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,8 @@ def take_backup(ticket: str, cookies: Mapping[str, str]) -> Backup | None:
 
     That they are an admin is looked up once more: they may have been locked since they asked.
     """
-    session_id = get_tickets().spend(ticket)
-    if session_id is None or read_cookie(cookies.get(COOKIE)) != session_id:
+    session_id = read_cookie(cookies.get(COOKIE))
+    if session_id is None or not get_tickets().spend(ticket, session_id):
         return None
     now = datetime.now(UTC)
     with open_reading() as connection:

@@ -58,7 +58,6 @@ class GuardExports:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        browser = name_browser(connection.cookies.get(BROWSER_COOKIE))
         # Streamlit's script asks for the file before it lets the browser download it, looks at the status and leaves
         # the rest unread: a browser that may not store it then holds the connection.
         is_probe = connection.headers.get("sec-fetch-mode") == "cors"
@@ -72,6 +71,7 @@ class GuardExports:
                     mime, _, owner = headers[b"content-type"].decode("latin-1").partition(OWNER)
                     # Behind the owner's name stands what Starlette adds to the type of a text.
                     owner, _, charset = owner.partition(";")
+                    browser = name_browser(connection.cookies.get(BROWSER_COOKIE))
                     is_refused = not browser or owner != browser
                     if not is_refused:
                         headers[b"content-type"] = ";".join(filter(None, (mime, charset))).encode("latin-1")

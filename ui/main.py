@@ -38,8 +38,7 @@ def main() -> None:
         driver = restore_driver()
         freshness = read_freshness()
     except (CarburoamError, OSError) as error:
-        st.error(escape(str(error)), title=_("This installation is not set up rightly"))
-        st.stop()
+        stop_unprepared(error)
     except SQLAlchemyError:
         stop_without_database()
     mark_drawn()
@@ -71,6 +70,16 @@ def main() -> None:
         stop_without_database()
     finally:
         draw_cookie()  # whatever ended the page: a rerun, another page, the want of an account
+
+
+def stop_unprepared(error: CarburoamError | OSError) -> NoReturn:
+    """End the run with what keeps this installation from working; what the system says of a file is for the log."""
+    if isinstance(error, CarburoamError) and not isinstance(error.__cause__, OSError):
+        st.error(escape(str(error)), title=_("This installation is not set up rightly"))
+    else:
+        logger.log(logging.ERROR, "page status=failed error=%r", str(error))
+        st.error(_("Please try again in a minute."), title=_("This page can't be shown right now"))
+    st.stop()
 
 
 def stop_without_database() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -129,6 +130,36 @@ def test_figures_are_for_this_machine_and_trusted_addresses(
     else:
         assert (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")
         assert b"carburoam_" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("host", "is_let_in"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.:8501", True),
+        ("carburoam.localhost:8501", True),
+        ("127.0.0.1:8501", True),
+        ("192.0.2.1", True),
+        ("[::1]:8501", True),
+        (socket.gethostname(), True),
+        (f"{socket.gethostname().upper()}:8501", True),
+        ("evil.example", False),
+        ("evil.example:8501", False),
+        ("localhost.evil.example", False),
+        ("evillocalhost", False),
+        ("127.0.0.1.evil.example", False),
+        ("[evil.example]", False),
+        ("localhost:8501:8501", False),
+        ("localhost@evil.example", False),
+        ("", False),
+    ],
+)
+def test_a_site_whose_name_leads_to_this_machine_reads_no_figures(client: Client, host: str, is_let_in: bool) -> None:
+    answer = client.get("/metrics", {"Host": host}, address=LOOPBACK)
+    assert answer.status == (200 if is_let_in else 403)
+    assert (b"carburoam_" in answer.body) == is_let_in
+    scraped = client.get("/metrics", {"Host": host}, address=SCRAPER)
+    assert scraped.status == 200, "who is trusted by address has it from no browser of this machine"
 
 
 def test_loads_and_ages_are_read_from_the_database(

@@ -14,6 +14,7 @@ from own_loop import run_in_own_loop
 from sqlalchemy import Engine
 
 from api.limits import (
+    HEAD_BYTES,
     MAX_BUCKETS,
     PROMPT_REFUSALS,
     UNKNOWN,
@@ -57,6 +58,13 @@ def test_who_asks_too_often_is_told_when_to_come_again(client: Client) -> None:
 def test_addresses_that_do_not_exist_count_too(client: Client) -> None:
     statuses = [client.get("/api/v1/nothing").status for _ in range(4)]
     assert statuses == [404, 404, 404, 429]
+
+
+@pytest.mark.parametrize("path", [FUELS, f"{FUELS}?{'a' * HEAD_BYTES}"], ids=["headers", "address"])
+def test_a_request_with_much_to_read_counts_for_several(client: Client, path: str) -> None:
+    headers = {"Cookie": "a" * HEAD_BYTES} if path == FUELS else {}
+    assert [client.get(path, headers).status for _ in range(2)].count(429) == 1
+    assert count_answers(client, 2) == 1, "two of three were taken at once"
 
 
 def test_behind_a_trusted_proxy_each_browser_is_counted_alone(client: Client) -> None:
@@ -190,7 +198,8 @@ def test_who_goes_on_after_refusals_waits_for_each_and_nobody_else_does(engine: 
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        scope = {"type": "http", "method": "GET", "path": "/api/v1/fuels", "headers": [], "client": (address, 1)}
+        scope = {"type": "http", "method": "GET", "path": FUELS, "query_string": b""}
+        scope |= {"headers": [], "client": (address, 1)}
         await middleware(scope, never_hear, send)
         told.extend(f"{address} {status}" for status in statuses)
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Download, Page, expect
 
 from browser.admin_pages import find_account, grant, log_in_at, open_section, walk_as_admin
@@ -28,6 +29,20 @@ def confirm(page: Page, first: str, second: str) -> None:
     """Press a button, and then the one that it opens."""
     press(page, first)
     page.get_by_role("button", name=second, exact=True).click()
+
+
+def spoil_backup(app: App, *pages: Page) -> None:
+    """Try to spend the link of a backup: as nobody, from another's browser, and by its owner's HEAD."""
+    owner = pages[-1]
+    path = get_main(owner).get_by_role("link", name="Download the backup").get_attribute("href")
+    assert path is not None
+    url = f"{app.url}/{path.removeprefix(app.url).lstrip('/')}"
+    for page in pages:
+        head = page.context.request.head(url)
+        assert (head.status, head.headers["allow"]) == (405, "GET")
+    assert requests.get(url, timeout=60).status_code == 404
+    for page in pages[:-1]:
+        assert page.context.request.get(url).status == 404
 
 
 def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tmp_path: Path) -> None:
@@ -85,6 +100,7 @@ def test_an_admin_loads_locks_and_takes_a_backup(admin_app: App, visit: Open, tm
     open_section(page, "Database", "en")
     get_main(page).get_by_label("Password", exact=True).fill(PASSWORD)
     press(page, "Make a backup")
+    spoil_backup(app, bob.page, page)
     downloads: list[Download] = []
     # In a tab of its own, which is closed as soon as the browser knows that it is a file; either may tell of it.
     page.on("download", lambda one: downloads.append(one))

@@ -493,6 +493,9 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
         for id_ in (session_id, begin(engine, "bob"))
     )
     assert take_backup("x" * 43, cookies) is None
+    for stranger in (other, {}, {COOKIE: "x"}):
+        assert take_backup(ticket, stranger) is None
+    assert list_actions(engine) == ["backup_refused", "backup"], "nobody else has spent it"
     backup = take_backup(ticket, cookies)
     assert backup is not None
     data = b"".join(backup.read())
@@ -503,8 +506,6 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
     assert not {"The backup is ready.", "Download the backup"} & set(list_shown(at)), "it was spent"
     assert at.text_input(key="backup_password")
     assert take_backup(ticket, cookies) is None, "it was spent"
-    for stranger in (other, {}, {COOKIE: "x"}):
-        assert take_backup(get_tickets().make(session_id), stranger) is None
     with begin_writing(engine) as connection:
         connection.execute(update(Credential).values(role="driver"))
     assert take_backup(get_tickets().make(session_id), cookies) is None
@@ -518,10 +519,10 @@ def test_a_ticket_is_good_for_a_minute() -> None:
     first, second = tickets.make("a"), tickets.make("b")
     seconds[0] = 59.9
     assert tickets.is_good(first)
-    assert (tickets.spend(first), tickets.spend(first)) == ("a", None)
+    assert [tickets.spend(first, one) for one in ("b", "a", "a")] == [False, True, False]
     seconds[0] = 60.1
     assert not tickets.is_good(second)
-    assert tickets.spend(second) is None
+    assert not tickets.spend(second, "b")
 
 
 # Mails

@@ -121,6 +121,33 @@ def test_a_database_of_a_newer_version_is_said_in_a_sentence(
         assert not at.main.title
 
 
+@pytest.mark.parametrize(
+    ("language", "box"),
+    [
+        ("en", ("This page can't be shown right now", "Please try again in a minute.")),
+        ("fr", ("Cette page ne peut pas être affichée en ce moment", "Veuillez réessayer dans une minute.")),
+    ],
+)
+@pytest.mark.parametrize("place", ["secret.key", "state dir"])
+def test_what_the_system_says_of_a_file_is_for_the_log_only(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    settings: Settings,
+    engine: Engine,
+    language: str,
+    box: tuple[str, str],
+    place: str,
+) -> None:
+    (settings.state_dir / "secret.key").mkdir()
+    (settings.state_dir / "file").touch()
+    variables = {"CARBUROAM_STATE_DIR": str(settings.state_dir / "file" / "state")} if place == "state dir" else {}
+    with run_app(monkeypatch, settings, **variables):
+        at = visit(locale=language)
+        assert [(one.proto.title, one.value) for one in at.main.error] == [box]
+        assert not at.main.title
+    assert "directory" in caplog.text
+
+
 def test_a_setting_that_can_t_be_used_is_named_without_its_value(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
