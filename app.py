@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders, SettleEncoding
 from logs import set_up_logging
 from paths import AnswerUsedPaths
+from places import Places
 from same_origin import CheckOrigin
 from settings import ROOT, read_settings
+from shares import Client
 from socket_guard import GuardSocket
 from ui.exports import GuardExports
 from ui.turns import TURNS
@@ -89,16 +91,16 @@ async def get_stations(request: Request) -> Response:
     # Imported here for the reason below.
     from ui.station_points import answer_points
 
-    query, headers = dict(request.query_params), dict(request.headers)
+    query, headers, client = dict(request.query_params), dict(request.headers), find_client(request)
 
     def answering() -> Answer:
-        with take_turn(request):
+        with TURNS.take(client):
             anyio.from_thread.check_cancelled()  # who waited too long has been answered
             return answer_points(query, headers, lambda: LIMITS.compute(request.scope))
 
     try:
         with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
-            answer = await anyio.to_thread.run_sync(answering, limiter=POINT_READERS, abandon_on_cancel=True)
+            answer = await POINT_READERS.run(client, answering)
     except TooManyRequests as error:
         METRICS.refused.labels("computing").inc()
         return refuse(error.seconds, in_problems=True)
@@ -201,9 +203,9 @@ def open_reading() -> Connection:
     return open_reading()
 
 
-def take_turn(request: Request) -> AbstractContextManager[None]:
-    """Wait until it is this client's turn to compute, and have it until the end of the block."""
-    return TURNS.take(LIMITS.find_client(request.scope, find_kind(request.scope)))
+def find_client(request: Request) -> Client:
+    """Return by what a request is known where clients take turns."""
+    return LIMITS.find_client(request.scope, find_kind(request.scope))
 
 
 METRICS = Metrics(open_reading)
@@ -212,7 +214,7 @@ CONNECTIONS = Connections(
     SETTINGS.connections_per_address, SETTINGS.proxies, make_room(), METRICS.refused.labels("connections").inc
 )
 # Threads of their own: those that pages and files are read with stay free, however many wait here for a database.
-POINT_READERS, BACKUP_READERS = anyio.CapacityLimiter(4), anyio.CapacityLimiter(1)
+POINT_READERS, BACKUP_READERS = Places(4), anyio.CapacityLimiter(1)
 
 app = st.App(
     "ui/main.py",
@@ -220,7 +222,7 @@ app = st.App(
     routes=[
         Route("/map-style/{theme}.json", get_map_style),
         Route(POINTS_PATH, get_stations),
-        *make_api_routes(SETTINGS, open_reading, METRICS, take_turn=take_turn),
+        *make_api_routes(SETTINGS, open_reading, METRICS, find_client=find_client, take_turn=TURNS.take),
         *make_health_routes(SETTINGS, open_reading, METRICS),
         Route(BACKUP_PATH + "{ticket}", get_backup),
         Route("/session-cookie", set_login_cookie, methods=["POST"]),

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import anyio
-import anyio.to_thread
+import anyio.from_thread
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
@@ -37,14 +37,17 @@ from api.openapi import make_document
 from api.parameters import read_nothing, read_station_id, read_station_query
 from api.problems import answer_error, make_problem, make_unavailable
 from errors import ParametersRefused, StationUnknown
+from places import Places
 from prices.figures import NationalFigures
 from prices.freshness import find_as_of, get_freshness
 from settings import Settings
+from shares import Client
 
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 OpenReading = Callable[[], Connection]
-TakeTurn = Callable[[Request], AbstractContextManager[None]]
+FindClient = Callable[[Request], Client]
+TakeTurn = Callable[[Client], AbstractContextManager[None]]
 
 KEEP_SECONDS = 60  # an address doesn't name the load it is of: after the next one it says something else
 ANSWER_SECONDS = 15.0  # with all readers busy with a database that doesn't answer, nobody waits longer for one
@@ -58,13 +61,15 @@ def make_api_routes(
     open_reading: OpenReading,
     metrics: Metrics,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    take_turn: TakeTurn = lambda _request: nullcontext(),
+    find_client: FindClient = lambda _request: Client(),
+    take_turn: TakeTurn = lambda _client: nullcontext(),
 ) -> list[BaseRoute]:
     """Return the routes of /api; `open_reading` may raise what a database that is away raises.
 
-    What has to be computed for a request is computed within `take_turn`.
+    Clients, as `find_client` tells them apart, take turns at the threads. What has to be computed for a request is
+    computed within `take_turn`.
     """
-    api = _make_api(settings, open_reading, metrics, now, take_turn)
+    api = _make_api(settings, open_reading, metrics, now, find_client, take_turn)
     # What is mounted answers below /api/ only; without the slash a program would get a page.
     return [Route("/api", api), Mount("/api", api)]
 
@@ -74,9 +79,10 @@ def _make_api(
     open_reading: OpenReading,
     metrics: Metrics,
     now: Callable[[], datetime],
+    find_client: FindClient,
     take_turn: TakeTurn,
 ) -> Starlette:
-    limiter, figures = anyio.CapacityLimiter(READERS), NationalFigures()
+    places, figures = Places(READERS), NationalFigures()
 
     def find_feed(connection: Connection) -> LoadedFeed | None:
         freshness, moment = get_freshness(connection), now()
@@ -88,10 +94,10 @@ def _make_api(
     def serve(read: Callable[[Request], T], answer: Callable[[Connection, Request, T], Answer | None]) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             try:
-                asked = read(request)
-                reading = partial(_read, take_turn, open_reading, answer, request, asked)
+                asked, client = read(request), find_client(request)
+                reading = partial(_read, partial(take_turn, client), open_reading, answer, request, asked)
                 with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
-                    found = await anyio.to_thread.run_sync(reading, limiter=limiter, abandon_on_cancel=True)
+                    found = await places.run(client, reading)
             except ParametersRefused as error:
                 return make_problem(400, str(error), errors=error.errors)
             except StationUnknown:
@@ -154,13 +160,13 @@ def _make_api(
 
 
 def _read(
-    take_turn: TakeTurn,
+    take_turn: Callable[[], AbstractContextManager[None]],
     open_reading: OpenReading,
     answer: Callable[[Connection, Request, T], Answer | None],
     request: Request,
     asked: T,
 ) -> Answer | None:
-    with take_turn(request):
+    with take_turn():
         anyio.from_thread.check_cancelled()  # who waited too long has been answered
         with open_reading() as connection:
             return answer(connection, request, asked)

@@ -122,6 +122,59 @@ def test_programs_that_read_all_the_time_hold_up_no_page(server: Server) -> None
     assert next(answered) > 0
 
 
+PROGRAMS = 60  # connections of the flood
+READS = 5  # of the other program
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/api/v1/stations?near=46.2,5.2&limit={}", "/stations.json?fuel=1&open={}"])
+@pytest.mark.parametrize("flooder", [FLOODER, ""], ids=["a known address", "unknown ones"])
+def test_a_program_waits_for_a_few_of_the_answers_that_another_reads_over_many_connections(
+    settings: Settings, engine: Engine, make_feed: MakeFeed, path: str, flooder: str
+) -> None:
+    assert run_load(settings.model_copy(update={"feed_url": str(make_feed())}), engine).is_success
+    # Without the limits by the minute, which would end the flood before it fills the queue.
+    changes = {"trusted_proxies": "127.0.0.1", "requests_per_minute": 0}
+    finished: list[int] = []
+
+    async def read(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], address: str, number: int) -> int:
+        reader, writer = streams
+        asked = path.format(1_800_000_000 + 3600 * number if "open" in path else number % 50 + 1)
+        forwarded = f"X-Forwarded-For: {address}\r\n" if address else ""
+        writer.write(f"GET {asked} HTTP/1.1\r\nHost: localhost\r\n{forwarded}\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        if length := re.search(r"content-length: (\d+)", head):
+            await reader.readexactly(int(length[1]))
+        else:
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+        return int(head.split()[1])
+
+    async def ask_all(server: Server) -> None:
+        port = int(server.url.rpartition(":")[2])
+        numbers = count()
+
+        async def read_on() -> None:
+            streams = await asyncio.open_connection("127.0.0.1", port)
+            while True:
+                finished.append(await read(streams, flooder, next(numbers)))
+
+        flood = [asyncio.create_task(read_on()) for _ in range(PROGRAMS)]
+        while len(finished) < 2 * PROGRAMS:
+            await asyncio.sleep(0.01)
+        streams = await asyncio.open_connection("127.0.0.1", port)
+        before = len(finished)
+        answers = [await read(streams, OTHER, next(numbers)) for _ in range(READS)]
+        meanwhile = len(finished) - before
+        for one in flood:
+            one.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        assert {*answers, *finished} == {200}
+        assert meanwhile < READS * PROGRAMS / 3, "one after the other, each waits for an answer of every connection"
+
+    with run_server(settings.model_copy(update=changes)) as server:
+        run_in_own_loop(ask_all(server))
+
+
 def list_functions_without_a_turn() -> Iterator[str]:
     """Yield each function that is drawn as a fragment or a dialog and doesn't take its turn."""
     for path in sorted([*ROOT.glob("ui/*.py"), *ROOT.glob("pages/*.py")]):

@@ -19,8 +19,8 @@ from settings import ROOT
 
 FLOOR = (
     *("answers", "backup", "db", "errors", "liveness", "load_lock", "logs", "mail", "models", "niceness"),
-    *("origins", "outputs", "postgres", "settings", "shares", "statefiles", "text", "translations", "typed"),
-    "write_queue",
+    *("origins", "outputs", "places", "postgres", "settings", "shares", "statefiles", "text", "translations"),
+    *("typed", "write_queue"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")
 ABOVE = ("ui", "pages", "app")

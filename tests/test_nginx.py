@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import socket
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -187,26 +190,117 @@ def test_one_client_has_so_many_requests_under_way(
         assert [ask(nginx, "/", **{CLIENT_HEADER: other})[0] for other in others] == [200] * len(others)
 
 
-def test_one_client_asks_so_many_times_a_second_and_others_go_on(front: tuple[Nginx, WebServer]) -> None:
-    nginx, app = front
+OFFICE, ELSEWHERE = "198.51.100.7", "198.51.100.8"
 
-    def ask_often(_: int) -> list[int]:
-        connection = http.client.HTTPSConnection(NAME, nginx.port, timeout=20, context=nginx.make_context())
+
+def ask_often(nginx: Nginx, path: str, times: int, port: int | None = None, **headers: str) -> list[int]:
+    """Ask from one address over four connections, as fast as they are answered; return the statuses."""
+
+    def ask_on(_: int) -> list[int]:
         statuses = []
-        for _ in range(100):
-            connection.request("GET", "/about", headers={CLIENT_HEADER: "198.51.100.7"})
+        connection: http.client.HTTPConnection
+        if port is None:
+            connection = http.client.HTTPSConnection(NAME, nginx.port, timeout=20, context=nginx.make_context())
+        else:
+            connection = http.client.HTTPConnection(NAME, port, timeout=20)
+        for _ in range(times // 4):
+            connection.request("GET", path, headers={CLIENT_HEADER: OFFICE, **headers})
             answer = connection.getresponse()
             answer.read()
             statuses.append(answer.status)
         connection.close()
         return statuses
 
-    app.lay_out("/about", Answer(200, b"theirs"))
-    statuses: set[int] = set()
     with ThreadPoolExecutor(4) as pool:
-        for _ in range(20):
-            statuses.update(*pool.map(ask_often, range(4)))
-            if 429 in statuses:
-                break
+        return [status for statuses in pool.map(ask_on, range(4)) for status in statuses]
+
+
+def read_bursts() -> set[int]:
+    """Return how many requests may come at once, of files and of the rest."""
+    text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    return {int(burst) for burst in re.findall(r"limit_req zone=\w+ burst=(\d+) nodelay;", text)}
+
+
+@pytest.mark.parametrize("path", ["/about", STATIC])
+def test_one_client_asks_so_many_times_a_second_and_others_go_on(front: tuple[Nginx, WebServer], path: str) -> None:
+    nginx, app = front
+    app.lay_out("/about", Answer(200, b"theirs"))
+    burst = max(read_bursts()) if path == STATIC else min(read_bursts())
+    assert set(ask_often(nginx, path, burst)) == {200}
+    statuses: set[int] = set()
+    for _ in range(20):
+        statuses.update(ask_often(nginx, path, 400))
+        if 429 in statuses:
+            break
     assert statuses == {200, 429}
-    assert ask(nginx, "/about", **{CLIENT_HEADER: "198.51.100.8"})[0] == 200
+    assert ask(nginx, path, **{CLIENT_HEADER: ELSEWHERE})[0] == 200
+    assert 429 not in {line.status for line in nginx.read_log()}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "headers"),
+    [
+        ("/.env", 404, {}),
+        ("/metrics", 404, {}),
+        ("/_stcore/stream", 403, {"Origin": "https://elsewhere.example"}),
+        ("http", 301, {}),
+        ("/.well-known/acme-challenge/guessed", 404, {}),
+    ],
+)
+def test_what_nginx_refuses_counts_and_leaves_nothing_in_the_logs(
+    front: tuple[Nginx, WebServer], path: str, status: int, headers: dict[str, str]
+) -> None:
+    nginx, app = front
+    times = 4 * min(read_bursts())
+    is_plain = not path.startswith("/") or "acme" in path
+    statuses = ask_often(
+        nginx, "/" if path == "http" else path, times, nginx.plain_port if is_plain else None, **headers
+    )
+    assert set(statuses) == {status, 429}
+    assert app.requests == []
+    assert len(nginx.read_log()) == 0
+    errors = (nginx.folder / "error.log").read_text(encoding="utf-8")
+    assert errors.count("\n") < 10, errors[:2000]
+    assert ask(nginx, "/", **{CLIENT_HEADER: ELSEWHERE})[0] == 200
+    wait_until(lambda: bool(nginx.read_log()), 20)  # it is written after the answer
+    assert [line.status for line in nginx.read_log()] == [200]
+
+
+BROWSERS, FILES = 30, 60
+
+
+def test_thirty_browsers_of_an_office_open_the_first_page_at_once(front: tuple[Nginx, WebServer]) -> None:
+    """Each over one connection of HTTP/2, all files of it side by side."""
+    curl = shutil.which("curl")
+    if curl is None or "HTTP2" not in subprocess.run([curl, "--version"], capture_output=True, text=True).stdout:
+        pytest.skip("no curl that speaks HTTP/2")
+    nginx, app = front
+    app.lay_out("/static/big.js", Answer(200, b"x" * 300_000))
+    assert ask(nginx, "/static/big.js")[0] == 200
+    command = [
+        *(curl, "--silent", "--http2", "--parallel", "--parallel-max", str(FILES), "--cacert", str(nginx.certificate)),
+        *("--header", f"{CLIENT_HEADER}: {OFFICE}", "--output", "/dev/null"),
+        *("--write-out", "%{http_version} %{http_code}\n", f"{nginx.url}/static/big.js?[1-{FILES}]"),
+    ]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(BROWSERS)]
+    lines = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
+    assert Counter(lines) == {"2 200": BROWSERS * FILES}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-One": "x" * 8000}, 200),
+        ({f"X-{number}": "x" * 6000 for number in range(4)}, 200),
+        ({"X-One": "x" * 9000}, 400),
+        ({f"X-{number}": "x" * 900 for number in range(50)}, 400),
+    ],
+    ids=["a long one", "several long ones", "one too long", "too much together"],
+)
+def test_headers_have_32_kb_together(front: tuple[Nginx, WebServer], headers: dict[str, str], status: int) -> None:
+    nginx, app = front
+    assert ask(nginx, "/", **headers)[0] == status
+    assert len(app.requests) == (status == 200)
+    assert ask(nginx, "/")[0] == 200
+    wait_until(lambda: len(nginx.read_log()) > (status == 200), 20)  # it is written after the answer
+    assert {line.status for line in nginx.read_log()} == {200}

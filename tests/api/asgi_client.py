@@ -46,9 +46,12 @@ class Client:
     headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET", address: str = "") -> Heard:
-        return anyio.run(self._ask, method, path, {**self.headers, **(headers or {})}, address or self.address)
+        return anyio.run(self.ask, path, headers, method, address)
 
-    async def _ask(self, method: str, path: str, headers: dict[str, str], address: str) -> Heard:
+    async def ask(
+        self, path: str, headers: dict[str, str] | None = None, method: str = "GET", address: str = ""
+    ) -> Heard:
+        """Ask beside others, in the loop of all of them."""
         path, _, query = path.partition("?")
         parts: list[Message] = []
         scope = {
@@ -61,8 +64,10 @@ class Client:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "client": (address, 50_000),
+            "headers": [
+                (name.lower().encode(), value.encode()) for name, value in {**self.headers, **(headers or {})}.items()
+            ],
+            "client": (address or self.address, 50_000),
             "server": ("127.0.0.1", 8501),
             "state": {},
         }
@@ -90,7 +95,9 @@ def make_outside(
     limits = Limits(settings.requests_per_minute, settings.proxies)
     app = Starlette(
         routes=[
-            *make_api_routes(settings, open_reading, metrics, now),
+            *make_api_routes(
+                settings, open_reading, metrics, now, lambda request: limits.find_client(request.scope, "api")
+            ),
             *make_health_routes(settings, open_reading, metrics),
         ],
         middleware=[
