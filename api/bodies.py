@@ -53,9 +53,8 @@ def describe_stations(connection: Connection, feed: LoadedFeed, query: StationQu
         latitude=query.latitude,
         longitude=query.longitude,
         radius_km=query.radius_km,
-        most=query.limit,
     )
-    rows = nearby.rows[:]
+    rows = nearby.rows[: query.limit]
     prices = list_fuel_prices(connection, feed.figures, [row.station_id for row in rows], as_of=feed.as_of)
     return {
         "feed": describe_feed(feed.freshness, feed.now),

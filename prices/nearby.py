@@ -158,7 +158,8 @@ def list_nearby_prices(
     may be. `figure` judges prices; without it (nothing fresh in the whole country) every price is old. Ages count
     from `as_of`.
 
-    `most`: no more than the first rows are wanted, though the points of all are.
+    `most`: no more than the first rows are wanted, though the points of all are. Around a point, where hundreds are
+    found, not thousands, it is quicker to read all rows.
     """
     has_hours, is_brief = filters.open_at is not None, most is not None
     query = _select_sellers(fuel_id, in_stock=filters.in_stock, has_hours=has_hours, is_brief=is_brief)

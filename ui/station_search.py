@@ -30,7 +30,8 @@ from ui.reading import get_national_figures
 
 T = TypeVar("T")
 
-# Rows that are kept, some 500 bytes each: eight answers of the whole country, and as many small ones as would be four.
+# Rows that are kept of filtered answers of the whole country, which share them with the answer that has them all, and
+# of others, some 500 bytes each.
 MAX_ROWS = 80_000
 MAX_SMALL_ROWS = 40_000
 ROWS_AT_LEAST = 200  # that an answer counts for: also one without a row is kept with all that was asked
@@ -128,8 +129,14 @@ def weigh(answer: NearbyPrices | tuple[Place, ...]) -> int:
 
 
 @st.cache_resource(show_spinner=False)
+def get_unfiltered() -> LastAnswers:
+    """Return all stations of the country, which this process keeps for each fuel: no other search can push one out."""
+    return LastAnswers(len(FUEL_NAMES) + 1)
+
+
+@st.cache_resource(show_spinner=False)
 def get_answers() -> LastAnswers:
-    """Return the answers of the whole country that this process keeps."""
+    """Return the filtered answers of the whole country that this process keeps."""
     return LastAnswers(MAX_ROWS, weigh)
 
 
@@ -167,7 +174,7 @@ def find_stations(connection: Connection, edition: str, search: StationSearch, a
     if search.point is not None and not search.zip_prefixes:
         return get_small_answers().find((edition, hour, search), lambda: list_stations(search))
     whole_country = StationSearch(search.fuel_id)
-    national: NearbyPrices = get_answers().find((edition, hour, whole_country), lambda: list_stations(whole_country))
+    national: NearbyPrices = get_unfiltered().find((edition, hour, whole_country), lambda: list_stations(whole_country))
     if search == whole_country:
         return national
 

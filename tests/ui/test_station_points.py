@@ -22,7 +22,7 @@ import etl
 from db import begin_writing, open_engine, prepare_database
 from errors import TooManyRequests
 from feed.generator import FeedRecipe, write_feed
-from models import FeedState, Price, Station, StockOut
+from models import FUEL_NAMES, FeedState, Price, Station, StockOut
 from prices.figures import NationalFigures
 from prices.freshness import get_freshness
 from prices.nearby import list_nearby_prices, list_price_rows
@@ -375,6 +375,24 @@ def test_what_is_written_text_by_text_is_the_json_of_the_records(country: Settin
 @given(some.text("ab é-@\t\n\u00a0", max_size=60) | some.lists(some.text("abcé", min_size=1)).map(" ".join))
 def test_a_text_breaks_into_lines_as_textwrap_breaks_it(text: str) -> None:
     assert wrap_line(text) == "\n".join(wrap(text, LINE_LENGTH, break_on_hyphens=False))
+
+
+def test_no_search_pushes_out_the_stations_of_a_fuel(country: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for other filters of every fuel in turn would have all prices read for each request."""
+    monkeypatch.setattr("ui.station_search.MAX_ROWS", 1500)  # five answers of this country
+    st.cache_resource.clear()
+    asked: list[str] = []
+
+    @event.listens_for(get_engine(), "before_cursor_execute")
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "JOIN prices" in statement and "stations.id IN" not in statement:
+            asked.append(statement)
+
+    for turn in range(3):
+        for fuel_id in FUEL_NAMES:
+            assert ask(fuel=str(fuel_id), road="road", open=str(1_800_000_000 + 600 * turn)).status == 200
+    assert len(get_answers()) < 3 * len(FUEL_NAMES)
+    assert len(asked) == len(FUEL_NAMES)
 
 
 def test_large_answers_count_for_more_than_small_ones(country: Settings) -> None:
