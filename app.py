@@ -42,7 +42,7 @@ from errors import SettingRefused, TooManyRequests
 from headers import SecurityHeaders, SettleEncoding
 from logs import set_up_logging
 from paths import AnswerUsedPaths
-from places import Places
+from read_queue import ReadQueue
 from same_origin import CheckOrigin
 from settings import ROOT, read_settings
 from shares import Client
@@ -115,7 +115,7 @@ async def get_backup(request: Request) -> Response:
     # Imported here for the reason below.
     from ui.backup_download import take_backup
 
-    if request.method != "GET":  # a HEAD, as of who previews a link, would spend the ticket
+    if request.method != "GET":  # a HEAD, as link previews send it, must not spend the ticket
         return Response(status_code=405, headers={"Allow": "GET"})
     try:
         ticket, cookies = request.path_params["ticket"], dict(request.cookies)
@@ -214,7 +214,7 @@ CONNECTIONS = Connections(
     SETTINGS.connections_per_address, SETTINGS.proxies, make_room(), METRICS.refused.labels("connections").inc
 )
 # Threads of their own: those that pages and files are read with stay free, however many wait here for a database.
-POINT_READERS, BACKUP_READERS = Places(4), anyio.CapacityLimiter(1)
+POINT_READERS, BACKUP_READERS = ReadQueue(4), anyio.CapacityLimiter(1)
 
 app = st.App(
     "ui/main.py",

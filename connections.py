@@ -131,11 +131,11 @@ class Connections:
         async def create_watched(make_protocol: Callable[[], Any], *args: Any, **named: Any) -> asyncio.Server:
             return await create_server(lambda: self._accept_for(make_protocol()), *args, **named)
 
-        loop.create_server = create_watched  # type: ignore[method-assign, assignment]
+        loop.create_server = create_watched  # type: ignore[method-assign, assignment]  # until the end of the block
         try:
             yield
         finally:
-            loop.create_server = create_server  # type: ignore[method-assign]
+            loop.create_server = create_server  # type: ignore[method-assign]  # as it was
 
     def find(self, receive: Receive) -> Connection | None:
         """Return the connection that a request has come over; None where it isn't known."""

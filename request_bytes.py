@@ -1,4 +1,4 @@
-"""How much of a request the server reads: heads and bodies as pages send them, nothing of which is parsed too early.
+"""Limits on how much of a request the server parses: no more than the pages of this site send.
 
 To parse a head of 60 KB costs more than most answers, and a body in chunks of one byte costs a call for each of them.
 """

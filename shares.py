@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from typing import NamedTuple, Protocol, TypeVar
 
-# After which half of what was used is forgotten. Short, since who comes newly has used nothing, and would be served
-# until that is as much as all others used who are here.
+# After which half of what was used is forgotten. Short, since a newcomer has used nothing, and is served first until
+# they have used as much as the others.
 HALF_LIFE_SECONDS = 1.0
 MAX_KEYS = 10_000  # about 2 MB; who has not used anything for the longest time is forgotten first
 

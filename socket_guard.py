@@ -303,10 +303,10 @@ def _wrap(message: ForwardMsg) -> Message:
 
 
 def hide_machine(message: Message) -> Message:
-    """Return a message to a tab without what the first one of a run says of this machine; no page needs that.
+    """Return a message to a tab without the facts about this machine that the first message of each run carries.
 
-    These are where the program is installed, Python's version, the system and the ids of the installation. Streamlit's
-    version stays: the browser compares it with that of its scripts.
+    No page needs the folder of the program, the versions of Python and the system, or the ids of the installation.
+    Streamlit's version stays: the browser compares it with that of its scripts.
     """
     data = message.get("bytes")
     if not data:

@@ -103,8 +103,8 @@ class Buckets:
             self._buckets.popitem(last=False)
 
 
-def count_heads(scope: Scope) -> int:
-    """Return for how many requests one counts: a long address or many headers cost as much as several to read."""
+def weigh_request(scope: Scope) -> int:
+    """Return how many requests this one counts as: long addresses and headers cost as much to read as several."""
     size = len(scope["path"]) + len(scope["query_string"])
     size += sum(len(name) + len(value) for name, value in scope["headers"])
     return 1 + size // HEAD_BYTES
@@ -148,7 +148,7 @@ class Limits:
         """Count a request; return 0, or the whole seconds after which its address may ask again."""
         if not self._requests or (kind == "health" and is_from_this_machine(find_peer(scope), _list_names(scope))):
             return 0
-        return ceil(self._requests[kind].take(self._find_bucket(scope), count_heads(scope)))
+        return ceil(self._requests[kind].take(self._find_bucket(scope), weigh_request(scope)))
 
     @contextmanager
     def compute(self, scope: Scope) -> Iterator[None]:

@@ -37,9 +37,9 @@ from api.openapi import make_document
 from api.parameters import read_nothing, read_station_id, read_station_query
 from api.problems import answer_error, make_problem, make_unavailable
 from errors import ParametersRefused, StationUnknown
-from places import Places
 from prices.figures import NationalFigures
 from prices.freshness import find_as_of, get_freshness
+from read_queue import ReadQueue
 from settings import Settings
 from shares import Client
 
@@ -82,7 +82,7 @@ def _make_api(
     find_client: FindClient,
     take_turn: TakeTurn,
 ) -> Starlette:
-    places, figures = Places(READERS), NationalFigures()
+    queue, figures = ReadQueue(READERS), NationalFigures()
 
     def find_feed(connection: Connection) -> LoadedFeed | None:
         freshness, moment = get_freshness(connection), now()
@@ -97,7 +97,7 @@ def _make_api(
                 asked, client = read(request), find_client(request)
                 reading = partial(_read, partial(take_turn, client), open_reading, answer, request, asked)
                 with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
-                    found = await places.run(client, reading)
+                    found = await queue.run(client, reading)
             except ParametersRefused as error:
                 return make_problem(400, str(error), errors=error.errors)
             except StationUnknown:

@@ -98,9 +98,10 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
         show_price_table(shown, fuel, as_of)
         show_more_or_end(len(shown), nearby.total, show_more_rows)
     with chart:
-        centre = (place.latitude, place.longitude)
-        points = [(spot[1], spot[2]) for spot, _facts in nearby.list_points()] if place.zip_prefixes else []
-        reach_km = measure_reach_km(centre, points) if place.zip_prefixes else radius_km
+        reach_km: float = radius_km
+        if place.zip_prefixes:
+            points = [(spot[1], spot[2]) for spot, _facts in nearby.list_points()]
+            reach_km = measure_reach_km((place.latitude, place.longitude), points)
         follow_station_links(show_price_map(nearby, place.latitude, place.longitude, reach_km))
 
 

@@ -192,7 +192,7 @@ def list_nearby_prices(
     if most is None:
         return NearbyPrices(PriceRows(rows, distances_km, median, read_instant), median, rows, read_instant)
     whole = _read_whole(connection, figure, fuel_id, [row.id for row in rows[:most]], as_of)
-    # Plain tuples, since thousands are kept: each collection of garbage goes through all rows, and through no tuple.
+    # Plain tuples, since thousands are kept: the garbage collector visits every row each time, but no such tuple.
     found = list(map(tuple, rows))
     return NearbyPrices(PriceRows(whole, distances_km, median, read_instant), median, found, read_instant)
 

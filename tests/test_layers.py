@@ -19,7 +19,7 @@ from settings import ROOT
 
 FLOOR = (
     *("answers", "backup", "db", "errors", "liveness", "load_lock", "logs", "mail", "models", "niceness"),
-    *("origins", "outputs", "places", "postgres", "settings", "shares", "statefiles", "text", "translations"),
+    *("origins", "outputs", "postgres", "read_queue", "settings", "shares", "statefiles", "text", "translations"),
     *("typed", "write_queue"),
 )
 PACKAGES = ("accounts", "stations", "prices", "feed", "api")

@@ -75,7 +75,7 @@ def main() -> None:
 def stop_unprepared(error: CarburoamError | OSError) -> NoReturn:
     """End the run with what keeps this installation from working; what the system says of a file is for the log."""
     if isinstance(error, CarburoamError) and not isinstance(error.__cause__, OSError):
-        st.error(escape(str(error)), title=_("This installation is not set up rightly"))
+        st.error(escape(str(error)), title=_("This installation isn't configured correctly"))
     else:
         logger.log(logging.ERROR, "page status=failed error=%r", str(error))
         st.error(_("Please try again in a minute."), title=_("This page can't be shown right now"))

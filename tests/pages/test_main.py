@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_version_is_said_in_a_sentence(
     with run_app(monkeypatch, settings):
         at = visit()
         (box,) = at.main.error
-        assert box.proto.title == "This installation is not set up rightly"
+        assert box.proto.title == "This installation isn't configured correctly"
         assert box.value.startswith("the database is of a newer version of this program")
         assert not at.main.title
 
@@ -154,7 +154,7 @@ def test_a_setting_that_can_t_be_used_is_named_without_its_value(
     with run_app(monkeypatch, settings, CARBUROAM_REFRESH_SECONDS="**s3cret**"):
         at = visit()
         (box,) = at.main.error
-        assert box.proto.title == "This installation is not set up rightly"
+        assert box.proto.title == "This installation isn't configured correctly"
         assert "REFRESH" in box.value
         assert "s3cret" not in box.value
         assert not at.main.title

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from own_loop import run_in_own_loop
 
-from places import Places
+from read_queue import ReadQueue
 from shares import Client
 
 SIZE = 4
@@ -17,16 +17,16 @@ HOME, OFFICE, UNKNOWN = Client("192.0.2.1", tab="api"), Client("198.51.100.1", t
 
 
 class Requests:
-    """Requests that hold their place until they are told to end, and in which order they got it."""
+    """Requests that keep their turn until they are told to end, and in which order they got it."""
 
     def __init__(self) -> None:
-        self.places = Places(SIZE)
+        self.queue = ReadQueue(SIZE)
         self.begun: list[Client] = []
         self._held: list[tuple[Client, asyncio.Event]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def come(self, client: Client, times: int = 1) -> list[asyncio.Task[None]]:
-        """Let requests come; each has a place or waits for one when this returns."""
+        """Let requests come; each has a turn or waits for one when this returns."""
         tasks = [asyncio.create_task(self._hold(client)) for _ in range(times)]
         self._tasks += tasks
         await self._settle()
@@ -42,7 +42,7 @@ class Requests:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _hold(self, client: Client) -> None:
-        async with self.places.take(client):
+        async with self.queue.take(client):
             self.begun.append(client)
             held = client, asyncio.Event()
             self._held.append(held)
@@ -73,7 +73,7 @@ def test_another_client_waits_for_one_request_of_a_flood(flooder: Client) -> Non
     run_in_own_loop(flood())
 
 
-def test_no_address_is_given_more_than_half_of_the_places_while_others_wait() -> None:
+def test_no_address_is_given_more_than_half_of_the_turns_while_others_wait() -> None:
     async def share() -> None:
         requests = Requests()
         # The office has just used far more than the home did, and is to have its half all the same.
@@ -91,7 +91,7 @@ def test_no_address_is_given_more_than_half_of_the_places_while_others_wait() ->
     run_in_own_loop(share())
 
 
-def test_who_is_cancelled_leaves_the_queue_or_the_place() -> None:
+def test_who_is_cancelled_leaves_the_queue_or_gives_the_turn_on() -> None:
     async def leave() -> None:
         requests = Requests()
         holding = await requests.come(HOME, SIZE)
@@ -109,20 +109,22 @@ def test_who_is_cancelled_leaves_the_queue_or_the_place() -> None:
     run_in_own_loop(leave())
 
 
-def test_a_place_that_comes_at_the_moment_of_leaving_goes_to_the_next() -> None:
+def test_a_turn_that_comes_at_the_moment_of_leaving_goes_to_the_next() -> None:
     async def leave() -> None:
         requests = Requests()
         holding = await requests.come(HOME, SIZE)
         (late,) = await requests.come(OFFICE)
         await requests.come(HOME)
         holding[0].cancel()
-        await asyncio.sleep(0)  # the place is given on, and who it is given to has not gone on yet
+        await asyncio.sleep(0)  # the turn is given on, and who it is given to has not gone on yet
         late.cancel()
         await asyncio.gather(late, return_exceptions=True)
         await requests.come(HOME, 0)
         assert requests.begun == [HOME] * (SIZE + 1)
         await requests.end_all()
-        assert requests.places._held.total() == 0
+        await requests.come(OFFICE, SIZE + 1)
+        assert requests.count_held() == {OFFICE: SIZE}, "no turn was lost, and none was made"
+        await requests.end_all()
 
     run_in_own_loop(leave())
 
@@ -132,8 +134,8 @@ def test_the_time_limit_counts_from_the_beginning() -> None:
         requests = Requests()
         await requests.come(HOME, SIZE)
         with pytest.raises(TimeoutError), anyio.fail_after(0.05):
-            await requests.places.run(OFFICE, lambda: None)
+            await requests.queue.run(OFFICE, lambda: None)
         await requests.end_all()
-        assert await requests.places.run(OFFICE, lambda: "done") == "done"
+        assert await requests.queue.run(OFFICE, lambda: "done") == "done"
 
     run_in_own_loop(wait())
