@@ -1,21 +1,20 @@
-"""What fuels cost within 10 km of stations: worked out once for each load and hour."""
+"""What fuels cost within 10 km of stations: read once for each load and hour."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from statistics import median_low
 from threading import Lock
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from db import OF_MANY_FORMS
 from models import Price, Station, StockOut
 from prices.figures import NationalFigure
-from stations.geography import Point, find_chord, find_direction, make_box
+from stations.geography import Point, compute_distances_km, make_box
 
 RADIUS_KM = 10.0
+_NO_PRICE = 2**31 - 1  # comes after every price
 
 Key = tuple[int, int]  # a station and a fuel
 
@@ -26,7 +25,7 @@ class NearbyMedians:
     def __init__(self) -> None:
         self._lock = Lock()
         self._key: tuple[datetime, datetime] | None = None
-        self._medians: dict[Key, int | None] = {}
+        self._prices: FreshPrices | None = None
 
     def find(
         self,
@@ -39,71 +38,74 @@ class NearbyMedians:
     ) -> dict[Key, int | None]:
         """Return the median of the fresh prices within 10 km of each station, by id, for each fuel.
 
-        Thousandths of a euro per litre; None where no price around can be compared. At most one query, and none for
-        stations that were asked for since `loaded_at` in the hour of `as_of`.
+        Thousandths of a euro per litre; None where no price around can be compared. One query for who is the first to
+        ask since `loaded_at` in the hour of `as_of`; none for all others.
         """
+        if not stations:
+            return {}
+        prices = self.get_prices(connection, loaded_at, as_of, figures)
+        found = {id_: prices.find_medians(point) for id_, point in stations.items()}
+        return {(id_, fuel_id): found[id_].get(fuel_id) for id_ in stations for fuel_id in fuel_ids}
+
+    def get_prices(
+        self, connection: Connection, loaded_at: datetime, as_of: datetime, figures: Mapping[int, NationalFigure]
+    ) -> FreshPrices:
+        """Return the prices of a load in the hour of `as_of`; those that many ask for at once are read once."""
         key = (loaded_at, as_of.replace(minute=0, second=0, microsecond=0))
         with self._lock:
-            if key != self._key:
-                self._key, self._medians = key, {}
-            medians = self._medians  # the dictionary of this load, even when another load comes in meanwhile
-            missing = {id_ for id_ in stations if any((id_, fuel_id) not in medians for fuel_id in fuel_ids)}
-        if missing:
-            found = compute_medians(connection, figures, {id_: stations[id_] for id_ in missing}, fuel_ids)
-            with self._lock:
-                medians.update(found)
-        return {(id_, fuel_id): medians[id_, fuel_id] for id_ in stations for fuel_id in fuel_ids}
+            if self._prices is None or key != self._key:
+                self._prices, self._key = FreshPrices(connection, figures), key
+            return self._prices
 
 
-def compute_medians(
-    connection: Connection,
-    figures: Mapping[int, NationalFigure],
-    stations: Mapping[int, Point],
-    fuel_ids: Sequence[int],
-) -> dict[Key, int | None]:
-    """Return the median of the fresh, plausible prices in stock within 10 km of each station, for each fuel."""
-    medians: dict[Key, int | None] = dict.fromkeys((id_, fuel_id) for id_ in stations for fuel_id in fuel_ids)
-    known = [figures[fuel_id] for fuel_id in fuel_ids if fuel_id in figures]
-    boxes = [make_box(latitude, longitude, RADIUS_KM) for latitude, longitude in stations.values()]
-    if not known or not boxes:
-        return medians
-    # A row a station, its fresh prices side by side: fetching a row for each of them would take most of the time.
-    prices = (func.max(case((_is_fresh(figure), Price.price))) for figure in known)
-    query = (
-        select(Station.latitude, Station.longitude, *prices)
-        .join(Price, Price.station_id == Station.id)
-        .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == Price.gastype_id))
-        .where(
-            or_(
-                *(
-                    and_(Station.latitude.between(box.south, box.north), Station.longitude.between(box.west, box.east))
-                    for box in boxes
-                )
-            ),
-            Station.left_feed_at.is_(None),
-            Station.is_location_doubtful.is_(False),
-            StockOut.station_id.is_(None),
+class FreshPrices:
+    """The fresh, plausible prices in stock of all stations that stand on a map, and the medians that were asked for.
+
+    As arrays: around fifty stations lie ten thousand prices.
+    """
+
+    def __init__(self, connection: Connection, figures: Mapping[int, NationalFigure]) -> None:
+        """Read the prices; `figures` says by fuel which of them are fresh and plausible."""
+        self._fuel_ids = list(figures)
+        # A row a station, its prices side by side: fetching a row for each of them would take most of the time.
+        prices = (
+            func.coalesce(func.max(case((_is_fresh(figure), Price.price))), _NO_PRICE) for figure in figures.values()
         )
-        .group_by(Station.id)
-        .order_by(Station.latitude)
-    )
-    rows = connection.execute(query, execution_options=OF_MANY_FORMS).all()
-    places = [(*find_direction(row[0], row[1]), row[2:]) for row in rows]
-    latitudes = [row[0] for row in rows]
-    most = find_chord(RADIUS_KM) ** 2
-    for (station_id, (latitude, longitude)), box in zip(stations.items(), boxes, strict=True):
-        x, y, z = find_direction(latitude, longitude)
-        around = [
-            offers
-            for other_x, other_y, other_z, offers in places[
-                bisect_left(latitudes, box.south) : bisect_right(latitudes, box.north)
-            ]
-            if (x - other_x) ** 2 + (y - other_y) ** 2 + (z - other_z) ** 2 <= most
-        ]
-        for figure, column in zip(known, zip(*around, strict=True), strict=False):  # no column where nobody is around
-            if fresh := [price for price in column if price is not None]:
-                medians[station_id, figure.fuel_id] = median_low(fresh)
-    return medians
+        query = (
+            select(Station.latitude, Station.longitude, *prices)
+            .join(Price, Price.station_id == Station.id)
+            .outerjoin(StockOut, and_(StockOut.station_id == Station.id, StockOut.gastype_id == Price.gastype_id))
+            .where(
+                Station.left_feed_at.is_(None),
+                Station.is_location_doubtful.is_(False),
+                StockOut.station_id.is_(None),
+            )
+            .group_by(Station.id)
+            .order_by(Station.latitude)
+        )
+        rows = list(map(tuple, connection.execute(query)))
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), 2 + len(self._fuel_ids))
+        self._latitudes, self._longitudes = table[:, 0].copy(), table[:, 1].copy()
+        self._prices = table[:, 2:].astype(np.int32)
+        self._medians: dict[Point, dict[int, int]] = {}
+
+    def find_medians(self, point: Point) -> dict[int, int]:
+        """Return the median of the prices within 10 km of a point, by fuel; none of a fuel that has no price there."""
+        if (medians := self._medians.get(point)) is None:
+            medians = self._medians[point] = self._compute_medians(point)
+        return medians
+
+    def _compute_medians(self, point: Point) -> dict[int, int]:
+        box = make_box(*point, RADIUS_KM)
+        start, end = self._latitudes.searchsorted((box.south, box.north))
+        distances_km = compute_distances_km(*point, self._latitudes[start:end], self._longitudes[start:end])
+        around = np.sort(self._prices[start:end][distances_km <= RADIUS_KM], axis=0)
+        counts = (around < _NO_PRICE).sum(axis=0)
+        return {
+            fuel_id: int(around[(count - 1) // 2, column])
+            for column, (fuel_id, count) in enumerate(zip(self._fuel_ids, counts.tolist(), strict=True))
+            if count
+        }
 
 
 def _is_fresh(figure: NationalFigure) -> ColumnElement[bool]:

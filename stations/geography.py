@@ -8,9 +8,13 @@ from math import asin, cos, degrees, radians, sin, sqrt
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import Row
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
+
+Degrees = np.ndarray[tuple[int], np.dtype[np.float64]]
+Kilometres = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Point(NamedTuple):
@@ -38,15 +42,13 @@ def compute_distance_km(latitude: float, longitude: float, other_latitude: float
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))
 
 
-def find_direction(latitude: float, longitude: float) -> tuple[float, float, float]:
-    """Return where a point lies on a globe of radius 1: for many distances, that of two such points is quicker."""
-    north, east = radians(latitude), radians(longitude)
-    return cos(north) * cos(east), cos(north) * sin(east), sin(north)
-
-
-def find_chord(distance_km: float) -> float:
-    """Return how far apart two directions are, straight through the globe, whose points are that far apart on it."""
-    return 2 * sin(distance_km / EARTH_RADIUS_KM / 2)
+def compute_distances_km(latitude: float, longitude: float, latitudes: Degrees, longitudes: Degrees) -> Kilometres:
+    """Return what `compute_distance_km` does, of one point and many."""
+    half_north = np.radians(latitudes - latitude) / 2
+    half_east = np.radians(longitudes - longitude) / 2
+    chord = np.sin(half_north) ** 2 + cos(radians(latitude)) * np.cos(np.radians(latitudes)) * np.sin(half_east) ** 2
+    distances: Kilometres = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1.0, np.sqrt(chord)))
+    return distances
 
 
 def find_point(station: Row[Any]) -> Point | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, update
 from db import begin_writing
 from models import Price, Station
 from prices.figures import NationalFigure
-from prices.medians import NearbyMedians, compute_medians
+from prices.medians import FreshPrices, NearbyMedians
 from stations.geography import Point
 
 FIGURES = {E10: NationalFigure(E10, 1800, 1700, 100, NOW - timedelta(days=30), 1440, 3060)}
@@ -21,9 +21,8 @@ def add(connection: Connection, station_id: int, km: float, price: int, days: fl
     add_price(connection, station_id, price, days=days)
 
 
-def find(connection: Connection, *points: tuple[int, float, float]) -> dict[tuple[int, int], int | None]:
-    places = {id_: Point(latitude, longitude) for id_, latitude, longitude in points}
-    return compute_medians(connection, FIGURES, places, (E10,))
+def find(connection: Connection, latitude: float, longitude: float) -> int | None:
+    return FreshPrices(connection, FIGURES).find_medians(Point(latitude, longitude)).get(E10)
 
 
 def test_only_fresh_plausible_prices_in_stock_of_stations_in_the_feed_count(engine: Engine) -> None:
@@ -39,7 +38,7 @@ def test_only_fresh_plausible_prices_in_stock_of_stations_in_the_feed_count(engi
         add(connection, 10, 1, 1920)
         connection.execute(update(Station).where(Station.id == 10).values(is_location_doubtful=True))
         # Around 1: 1700, 1750, 1800, 1810, of which the lower middle one.
-        assert find(connection, (1, *CENTRE)) == {(1, E10): 1750}
+        assert find(connection, *CENTRE) == 1750
 
 
 def test_the_corners_of_the_square_around_a_station_are_too_far(engine: Engine) -> None:
@@ -48,16 +47,15 @@ def test_the_corners_of_the_square_around_a_station_are_too_far(engine: Engine) 
         for station_id, longitude in ((2, CENTRE[1] + 0.1), (3, CENTRE[1] - 0.1)):  # 7.7 km east and west
             add_station(connection, station_id, 7.7, longitude=longitude)
             add_price(connection, station_id, 1900)
-        assert find(connection, (1, *CENTRE)) == {(1, E10): 1700}
+        assert find(connection, *CENTRE) == 1700
 
 
 def test_each_station_has_the_median_of_its_own_surroundings(engine: Engine) -> None:
     with begin_writing(engine) as connection:
         for station_id, km, price in ((1, 0, 1700), (2, 8, 1800), (3, 16, 1900), (4, 100, 1500)):
             add(connection, station_id, km, price)
-        points = [(id_, CENTRE[0] + km * KM_NORTH, CENTRE[1]) for id_, km in ((1, 0), (2, 8), (3, 16), (4, 100))]
-        found = find(connection, *points, (5, -40.0, 175.0))
-    assert found == {(1, E10): 1700, (2, E10): 1800, (3, E10): 1800, (4, E10): 1500, (5, E10): None}
+        found = [find(connection, CENTRE[0] + km * KM_NORTH, CENTRE[1]) for km in (0, 8, 16, 100)]
+        assert (found, find(connection, -40.0, 175.0)) == ([1700, 1800, 1800, 1500], None)
 
 
 def test_a_load_is_worked_out_once_an_hour_and_the_next_one_anew(engine: Engine) -> None:
