@@ -37,7 +37,7 @@ from ui.station_filters import Choice, show_filters
 from ui.station_links import open_station_links
 from ui.station_map import View, find_view, show_choosing_map
 from ui.station_points import make_label, make_points, make_points_link
-from ui.station_search import StationSearch, find_asked_places, find_stations, read_facts, round_point
+from ui.station_search import StationSearch, find_asked_places, find_stations, read_facts, search_place
 from ui.texts import _, get_language, ngettext
 
 COUNTRY = (46.6, 2.4)
@@ -126,7 +126,8 @@ def choose_place(edition: str, brand_keys: Collection[str], as_of: datetime) -> 
         return Asked(None, query)
     with open_reading() as connection:
         found = find_asked_places(connection, edition, query, may_be_address=True)
-        if not found and (at_postcode := find_asked_places(connection, edition, query)):
+        has_postcode = any(letter.isdigit() for letter in query)
+        if not found and has_postcode and (at_postcode := find_asked_places(connection, edition, query)):
             words = StationSearch(filters=StationFilters(words=split_words(query)))
             found = () if find_stations(connection, edition, words, as_of).rows else at_postcode
     places = pick_asked_places(found)
@@ -146,12 +147,7 @@ def make_search(asked: Asked, choice: Choice) -> StationSearch:
         return StationSearch(fuel_id, filters=replace(filters, words=split_words(asked.text)))
     if place is None:
         return StationSearch(fuel_id, filters=filters)
-    if place.zip_prefixes:
-        return StationSearch(fuel_id, zip_prefixes=place.zip_prefixes, filters=filters)
-    point = round_point(place.latitude, place.longitude)
-    return StationSearch(
-        fuel_id, point=point, radius_km=get_radius_km(), zip_codes=place.doubtful_zip_codes, filters=filters
-    )
+    return search_place(place, fuel_id, get_radius_km(), filters)
 
 
 def write_heading(asked: Asked, search: StationSearch) -> str:

@@ -8,7 +8,8 @@ import streamlit as st
 
 from models import FUEL_NAMES
 from prices.figures import NationalFigure
-from prices.nearby import NearbyPrices, list_nearby_prices
+from prices.nearby import NearbyPrices
+from stations.filters import StationFilters
 from stations.geography import measure_reach_km
 from stations.places import Place
 from ui.access import PAGES
@@ -31,9 +32,11 @@ from ui.place_search import (
 from ui.price_table import MAX_LISTED, show_more_or_end, show_price_table
 from ui.reading import open_reading
 from ui.station_links import follow_station_links
-from ui.station_map import show_price_map
+from ui.station_map import find_view, show_price_map
+from ui.station_points import make_points_link
+from ui.station_search import find_stations, search_place
 from ui.tables import show_table
-from ui.texts import _, ngettext
+from ui.texts import _, get_language, ngettext
 
 ROWS_AT_FIRST = 10
 ROWS_MORE = 20
@@ -51,8 +54,8 @@ def main() -> None:
     restore_place()
     if freshness is None:
         return
-    if (place := choose_place()) is not None:
-        show_answer(place, figures, as_of)
+    if (place := choose_place(freshness.edition)) is not None:
+        show_answer(place, freshness.edition, as_of)
     show_national(figures)
     if get_driver() is None:
         show_account_offer()
@@ -67,21 +70,12 @@ def show_search() -> None:
             show_radius_choice()
 
 
-def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetime) -> None:
+def show_answer(place: Place, edition: str, as_of: datetime) -> None:
     fuel_id, radius_km = get_fuel(), get_radius_km()
     fuel = FUEL_NAMES[fuel_id]
+    search = search_place(place, fuel_id, radius_km, StationFilters())
     with open_reading() as connection:
-        nearby = list_nearby_prices(
-            connection,
-            figures.get(fuel_id),
-            fuel_id,
-            as_of=as_of,
-            latitude=place.latitude,
-            longitude=place.longitude,
-            radius_km=radius_km,
-            zip_prefixes=place.zip_prefixes,
-            zip_codes=place.doubtful_zip_codes,
-        )
+        nearby = find_stations(connection, edition, search, as_of)
     name = escape(name_place(place))
     if place.zip_prefixes:
         heading = _("{fuel} in {place}").format(fuel=fuel, place=name)
@@ -102,7 +96,9 @@ def show_answer(place: Place, figures: dict[int, NationalFigure], as_of: datetim
         if place.zip_prefixes:
             points = [(spot[1], spot[2]) for spot, _facts in nearby.list_points()]
             reach_km = measure_reach_km((place.latitude, place.longitude), points)
-        follow_station_links(show_price_map(nearby, place.latitude, place.longitude, reach_km))
+        points_link = make_points_link(search, edition, get_language())
+        view = find_view(place.latitude, place.longitude, reach_km)
+        follow_station_links(show_price_map(points_link, view))
 
 
 def show_more_rows() -> None:

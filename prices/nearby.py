@@ -76,9 +76,8 @@ class PriceRow:
 
 # What a map says of a price: the price, its rank, since when the station is out, and its tier, as in a PriceRow.
 PriceFacts = tuple[int | None, Rank, datetime | None, int | None]
-# A station on a map: its row from the id on, and its PriceFacts. The row begins with id, latitude, longitude; brand,
-# address and town follow where all rows were wanted.
-PricePoint = tuple[tuple[Any, ...], PriceFacts]
+# A station on a map: its id, latitude and longitude, and its PriceFacts.
+PricePoint = tuple[tuple[int, float, float], PriceFacts]
 
 
 class PriceRows(Sequence[PriceRow]):
@@ -132,7 +131,7 @@ class NearbyPrices:
     def list_points(self) -> Iterator[PricePoint]:
         """Yield all that stand on a map, in their order: those found whose location is not doubtful."""
         facts = _Facts(self.median_milli_eur, self.read_instant)
-        return ((tuple(row[4:10]), facts[row[0], row[1], row[3]]) for row in self.found if not row[2])
+        return (((row[4], row[5], row[6]), facts[row[0], row[1], row[3]]) for row in self.found if not row[2])
 
 
 def list_nearby_prices(

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
 from babel.numbers import format_currency, format_decimal
 
-from ui.texts import _, get_language
+from translations import load_catalogue
+from ui.texts import N_, _, get_language
 
 PARIS = ZoneInfo("Europe/Paris")
 CACHED = 4096  # results of each kind
@@ -44,11 +45,12 @@ def format_price(milli_eur: float, language: str | None = None, *, decimals: int
     return _write_price(milli_eur, language or _get_locale(), decimals)
 
 
-def format_difference(milli_eur: int) -> str:
-    """-42 -> "−4,2 c" (cents per litre, with a sign)."""
-    number = _write_number(Decimal(abs(milli_eur)) / 10, "0.0", _get_locale())
+def format_difference(milli_eur: int, language: str | None = None) -> str:
+    """-42 -> "−4,2 c" (cents per litre, with a sign), in the language of this session or the one named."""
+    number = _write_number(Decimal(abs(milli_eur)) / 10, "0.0", language or _get_locale())
     sign = "±" if milli_eur == 0 else "−" if milli_eur < 0 else "+"
-    return _("{sign}{number} c").format(sign=sign, number=number)
+    translate = load_catalogue(language or get_language()).gettext
+    return translate(N_("{sign}{number} c")).format(sign=sign, number=number)
 
 
 def format_euros(euros: float, *, has_cents: bool = False) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from errors import PlaceUnknown
 from models import FUEL_NAMES
 from stations.departments import DEPARTMENTS
-from stations.places import MAX_QUERY_LENGTH, Place, find_places, parse_point
+from stations.places import MAX_QUERY_LENGTH, Place, parse_point
 from ui.callback_marks import view_only
 from ui.formats import escape
 from ui.near_me import Position, show_near_me, word_refusal
 from ui.reading import open_reading
+from ui.station_search import find_asked_places
 from ui.texts import _
 
 FUELS = tuple(FUEL_NAMES)
@@ -98,8 +98,11 @@ def forget_place() -> None:
         st.session_state.pop(name, None)
 
 
-def choose_place() -> Place | None:
-    """Return the place that is asked for; None, with a sentence on the page, when it is not clear which."""
+def choose_place(edition: str) -> Place | None:
+    """Return the place that is asked for; None, with a sentence on the page, when it is not clear which.
+
+    `edition` is that of the Freshness that the page shows.
+    """
     show_refusal()
     if "at" in st.query_params:
         return read_position()
@@ -107,9 +110,9 @@ def choose_place() -> Place | None:
     if not query:
         show_examples()
         return None
-    try:
-        places = list_asked_places(query)
-    except PlaceUnknown:
+    with open_reading() as connection:
+        places = pick_asked_places(find_asked_places(connection, edition, query))
+    if not places:
         st.info(
             _("Check the spelling, try the postcode or its first digits, or a larger town nearby."),
             title=(
@@ -144,15 +147,6 @@ def read_position() -> Place | None:
 def get_query() -> str:
     """Return the text that is asked for, as much of it as the box takes; "" for none."""
     return str(st.session_state["q"])[:MAX_QUERY_LENGTH].strip()
-
-
-def list_asked_places(query: str) -> list[Place]:
-    """Return the places that the text can mean, or the one alone that was chosen among them.
-
-    Raises PlaceUnknown: no station is there.
-    """
-    with open_reading() as connection:
-        return pick_asked_places(find_places(connection, query))
 
 
 def pick_asked_places(places: Sequence[Place]) -> list[Place]:

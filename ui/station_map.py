@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from html import escape as escape_html
 from math import cos, log2, radians
@@ -15,11 +14,8 @@ import streamlit as st
 from pydeck.bindings import deck as pydeck_deck
 from pydeck.bindings.json_tools import default_serialize
 
-from prices.nearby import NearbyPrices, Rank
 from stations.geography import Point
 from ui.callback_marks import view_only
-from ui.formats import format_difference, format_price
-from ui.price_table import list_stock_out_lines, name_station, write_place
 from ui.texts import N_, _
 
 RGB = tuple[int, int, int]
@@ -67,14 +63,10 @@ def find_view(latitude: float, longitude: float, radius_km: float) -> View:
     return View(latitude, longitude, _find_zoom(radius_km, latitude))
 
 
-def show_price_map(nearby: NearbyPrices, latitude: float, longitude: float, radius_km: float) -> int | None:
-    """Draw the stations of the rows, coloured by price tier; return the id of the one just clicked on.
-
-    Those whose location is doubtful are not drawn.
-    """
-    records = _make_records(nearby)
-    layer = _make_layer(_LAYER, records, RIM_COLORS[_get_theme()], line_width=1, radii=(8, 8))
-    deck = _make_deck([layer], latitude, longitude, _find_zoom(radius_km, latitude), tooltip={"text": "{label}"})
+def show_price_map(points_link: str, view: View) -> int | None:
+    """Draw the points that an address answers with; return the id of the station just clicked on."""
+    layer = _make_layer(_LAYER, points_link, RIM_COLORS[_get_theme()], line_width=1, radii=(8, 8))
+    deck = _make_deck([layer], *view, tooltip={"text": "{label}"})
     event = st.pydeck_chart(
         deck,
         height=420,
@@ -173,29 +165,6 @@ def _make_deck(
 
 def _get_theme() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
-
-
-def _make_records(nearby: NearbyPrices) -> list[dict[str, Any]]:
-    """Return the records of a layer, the cheapest last: they are drawn over the others."""
-
-    # The price first, in short lines: near the rim of the map the rest of a tooltip is cut off.
-    @cache
-    def write_facts(price: int | None, rank: Rank, out_since: datetime | None, tier: int | None) -> str:
-        lines = [] if price is None else [format_price(price)]
-        if price is not None and tier is not None and nearby.median_milli_eur is not None:
-            lines.append(format_difference(price - nearby.median_milli_eur))
-        return "\n".join([*lines, *list_stock_out_lines(rank, out_since), ""])
-
-    records = [
-        {
-            "id": id_,
-            "position": [round(longitude, 5), round(latitude, 5)],
-            "color": UNRANKED_COLOR if facts[3] is None else TIER_COLORS[facts[3]],
-            "label": write_facts(*facts) + write_place(brand or "", name_station(address, town), town),
-        }
-        for (id_, latitude, longitude, brand, address, town), facts in nearby.list_points()
-    ]
-    return records[::-1]
 
 
 def _find_zoom(radius_km: float, latitude: float) -> float:

@@ -19,7 +19,7 @@ from prices.freshness import get_freshness
 from prices.nearby import PriceRow, Rank
 from stations.details import list_spots
 from translations import LANGUAGES
-from ui.formats import format_price
+from ui.formats import format_difference, format_price
 from ui.freshness import count_ages_from
 from ui.price_table import list_stock_out_lines, write_place
 from ui.reading import open_reading
@@ -88,9 +88,9 @@ def answer_points(
 
 def make_label(row: PriceRow, own_name: str = "", language: str | None = None) -> str:
     """Return what is said of a station under the mouse: the price first, in short lines."""
-    price = [] if row.price_milli_eur is None else [format_price(row.price_milli_eur, language)]
+    lines = _list_price_lines(row.price_milli_eur, row.difference_milli_eur, language)
     place = write_place("" if own_name else row.brand, own_name or row.address or row.town, row.town)
-    return "\n".join([*price, *list_stock_out_lines(row.rank, row.out_since, language), *([place] if place else [])])
+    return "\n".join([*lines, *list_stock_out_lines(row.rank, row.out_since, language), *([place] if place else [])])
 
 
 def make_points(rows: Iterable[PriceRow], label: Callable[[PriceRow], str]) -> list[dict[str, Any]]:
@@ -111,13 +111,16 @@ def _write_points(
     connection: Connection, edition: str, search: StationSearch, language: str, as_of: datetime
 ) -> Content:
     """Write what `make_points` makes of the stations of a search, text by text: that takes a tenth of the time."""
-    found = [*find_stations(connection, edition, search, as_of).list_points()] if edition else []
-    spots = _read_spots(connection, edition)
+    nearby = find_stations(connection, edition, search, as_of) if edition else None
+    median = None if nearby is None else nearby.median_milli_eur
+    found = [] if nearby is None else [*nearby.list_points()]
+    spots = read_spots(connection, edition)
     colors = {tier: json.dumps(_get_color(tier), separators=(",", ":")) for tier in (None, *range(len(TIER_COLORS)))}
 
     @cache
     def write_facts(price: int | None, rank: Rank, out_since: datetime | None, tier: int | None) -> str:
-        lines = [] if price is None else [format_price(price, language)]
+        difference = price - median if price is not None and tier is not None and median is not None else None
+        lines = _list_price_lines(price, difference, language)
         lines += list_stock_out_lines(rank, out_since, language)
         return f'{colors[tier]},"label":"' + _quote("".join(f"{line}\n" for line in lines))
 
@@ -132,7 +135,7 @@ def _write_points(
     return Content(f"[{','.join(records)}]".encode())
 
 
-def _read_spots(connection: Connection, edition: str) -> dict[int, tuple[str, str]]:
+def read_spots(connection: Connection, edition: str) -> dict[int, tuple[str, str]]:
     """Return by id, in JSON, what is the same in all answers: the record up to its colour, and the end of its label."""
 
     def read() -> dict[int, tuple[str, str]]:
@@ -145,6 +148,12 @@ def _read_spots(connection: Connection, edition: str) -> dict[int, tuple[str, st
         }
 
     return get_spots().find(edition, read)
+
+
+def _list_price_lines(price: int | None, difference: int | None, language: str | None) -> list[str]:
+    """Return what is said of a price under the mouse; the difference is to the median of all that were found."""
+    lines = [] if price is None else [format_price(price, language)]
+    return lines if difference is None else [*lines, format_difference(difference, language)]
 
 
 def _get_color(tier: int | None) -> RGB:

@@ -194,6 +194,14 @@ def find_stations(connection: Connection, edition: str, search: StationSearch, a
     return answers.find((edition, hour, search), narrow)
 
 
+def search_place(place: Place, fuel_id: int | None, radius_km: int, filters: StationFilters) -> StationSearch:
+    """Return the search of the stations that a place is asked for: at its postcodes, or around it."""
+    if place.zip_prefixes:
+        return StationSearch(fuel_id, zip_prefixes=place.zip_prefixes, filters=filters)
+    point = round_point(place.latitude, place.longitude)
+    return StationSearch(fuel_id, point=point, radius_km=radius_km, zip_codes=place.doubtful_zip_codes, filters=filters)
+
+
 def find_asked_places(
     connection: Connection, edition: str, query: str, *, may_be_address: bool = False
 ) -> tuple[Place, ...]:

@@ -14,19 +14,20 @@ from math import acos, cos, radians, sin
 from pathlib import Path
 from statistics import median_low
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import streamlit as st
 from babel.messages.pofile import read_po
 from plain_reader import PlainStation, read_plainly
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Widget
 
 import etl
-from db import open_engine, prepare_database
+from db import begin_writing, open_engine, prepare_database
 from feed.generator import FeedRecipe, write_feed
-from models import FUEL_NAMES
+from models import FUEL_NAMES, FeedState
 from settings import ROOT, Settings
 from statefiles import write_lastjob
 
@@ -69,6 +70,22 @@ def run_app(monkeypatch: pytest.MonkeyPatch, settings: Settings, **variables: st
         assert not list(settings.outputs_dir.glob("std*.txt"))
     finally:
         st.cache_resource.clear()
+
+
+def say_loaded(country: Country) -> None:
+    """Let another load have ended, after what a test has changed: pages keep answers of the one before."""
+    with begin_writing(country.engine) as connection:
+        connection.execute(update(FeedState).values(loaded_at=datetime.now(UTC)))
+
+
+def list_points(at: AppTest) -> list[dict[str, Any]]:
+    """Return the points that the route answers the map of the page with, the cheapest last."""
+    from ui.station_points import answer_points
+
+    (chart,) = at.main.get("deck_gl_json_chart")
+    (link,) = [layer["data"] for layer in json.loads(chart.proto.json)["layers"] if isinstance(layer["data"], str)]
+    points: list[dict[str, Any]] = json.loads(answer_points(dict(parse_qsl(urlsplit(link).query)), {}).body)
+    return points
 
 
 def visit(

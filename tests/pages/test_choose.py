@@ -17,6 +17,7 @@ from page_visit import (
     list_answer,
     list_names_of_pages,
     list_offers,
+    list_points,
     list_texts,
     load_country,
     read,
@@ -141,10 +142,7 @@ def get_points_query(at: AppTest) -> dict[str, str]:
 
 def list_map_ids(at: AppTest) -> list[int]:
     """Return the stations that the route answers the map with, the cheapest first."""
-    from ui.station_points import answer_points
-
-    points = json.loads(answer_points(get_points_query(at), {}).body)
-    return [point["id"] for point in reversed(points)]
+    return [point["id"] for point in reversed(list_points(at))]
 
 
 def list_own_points(at: AppTest) -> list[dict[str, object]]:

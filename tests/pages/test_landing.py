@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,12 +20,14 @@ from page_visit import (
     list_fresh_prices,
     list_names_of_pages,
     list_offers,
+    list_points,
     list_rows,
     list_texts,
     load_country,
     read,
     run,
     run_app,
+    say_loaded,
     visit,
     write_price,
 )
@@ -250,14 +251,14 @@ def test_a_station_whose_location_is_doubtful_is_listed_at_its_town_and_on_no_ma
             .where(Station.id == lyon[0])
             .values(latitude=48.85, longitude=2.35, is_location_doubtful=True, town="Lyon", town_key="lyon")
         )
+    say_loaded(own_app)
     at = visit(q="lyon", fuel="E10")
     rows = list_rows(at)
     assert len(rows) == len(before)
     assert [cell for row in rows for cell in row if "location doubtful" in cell]
-    (chart,) = at.main.get("deck_gl_json_chart")
-    points = json.loads(chart.proto.json)["layers"][0]["data"]
-    assert len(points) == len(rows) - 1
-    assert lyon[0] not in {point["id"] for point in points}
+    ids = [point["id"] for point in list_points(at)]
+    assert len(ids) == len(rows) - 1
+    assert lyon[0] not in ids
     assert "location doubtful" not in str(list_rows(visit(q="paris", fuel="E10", radius="50")))
 
 
@@ -380,6 +381,7 @@ def test_a_hostile_address_is_text_in_the_table_and_on_the_map(own_app: Country)
         assert active not in cell
     # The map reads a text that begins with two of these as an expression.
     assert not any(text.startswith("@@") for text in list_texts(at))
+    assert not any("@@" in point["label"] for point in list_points(at))
 
 
 def give_brand(country: Country, brand: str, *, but: int = 0) -> None:
@@ -387,6 +389,7 @@ def give_brand(country: Country, brand: str, *, but: int = 0) -> None:
     rows = [{"station_id": id_, "brand": brand, "brand_key": "", "name": ""} for id_ in country.stations if id_ != but]
     with begin_writing(country.engine) as connection:
         connection.execute(insert(StationBrand), rows)
+    say_loaded(country)
 
 
 def test_a_brand_stands_before_the_town_in_the_table_and_on_the_map(own_app: Country) -> None:
@@ -401,7 +404,7 @@ def test_a_brand_stands_before_the_town_in_the_table_and_on_the_map(own_app: Cou
         plain[0],
         *(f"Esso Express · {text}" for text in plain[1:]),
     ]
-    labels = [text.split("\n") for text in list_texts(at) if re.match(r"€[\d.]+\n", text)]
+    labels = [point["label"].split("\n") for point in list_points(at)]
     assert sorted("Esso Express" in lines for lines in labels) == [False, *[True] * (len(seconds) - 1)]
 
 
@@ -416,7 +419,9 @@ def test_a_hostile_brand_is_text_in_the_table_and_on_the_map(own_app: Country) -
         for active in ("](javascript", "<script>", ":red[", ":material/", "www.", "**b**", " $x$", "a@b.c"):
             assert active not in cell
         # The map reads a text with two of these as an expression.
-        assert not any("@@" in text for text in list_texts(at) if text.startswith("€"))
+        points = list_points(at)
+        assert points
+        assert not any("@@" in point["label"] for point in points)
 
 
 def test_a_station_without_an_address_is_called_after_its_town(own_app: Country) -> None:

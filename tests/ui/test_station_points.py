@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,9 @@ def test_a_point_says_where_it_is_what_it_costs_and_nothing_else(country: Settin
     assert set(french) == {"id", "position", "color", "label"}
     assert french["label"].split("\n")[0].endswith("\u00a0€")
     assert english["label"].startswith("€")
+    # The cheapest, by what it is below the median.
+    assert re.match(r"−\d+,\d c$", french["label"].split("\n")[1])
+    assert re.match(r"−\d+\.\d c$", english["label"].split("\n")[1])
 
 
 def test_who_has_the_answer_is_told_so_until_the_next_load(country: Settings) -> None:
