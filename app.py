@@ -58,8 +58,7 @@ def _find_package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-# The pages with scripts inside: Streamlit's own, and that of the component which writes the cookie of a log-in. Its
-# package is only looked for: imported before Streamlit runs, its component would not be served.
+# The pages with scripts inside: Streamlit's own, and that of the component by which the library reads a cookie.
 HTML_PAGES = (
     Path(st.__file__).parent / "static" / "index.html",
     _find_package("extra_streamlit_components") / "CookieManager" / "frontend" / "build" / "index.html",
@@ -157,7 +156,6 @@ def import_libraries() -> None:
     A collection of all garbage goes through all that lives, while every run waits: some 300 ms each with the libraries
     in it, some 100 ms without. Python's thresholds had one begin every ten seconds on a busy server.
     """
-    # Not our own pages: they import the component that writes the cookie (see HTML_PAGES).
     for name in ("babel.dates", "babel.numbers", "pandas", "pyarrow", "pydeck"):
         importlib.import_module(name)
     gc.collect()
@@ -167,14 +165,18 @@ def import_libraries() -> None:
 
 @asynccontextmanager
 async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
-    """Prepare the database and start the background process, whether or not a visitor comes; end it with the app."""
-    # Imported here: the runtime that holds cached resources is there only now.
+    """Prepare the database, start the background process, whether or not a visitor comes, and end it with the app."""
     from ui.platform_logs import take_over_logs
-    from ui.reading import get_engine, get_mailer, get_settings, get_starter
-    from ui.widget_states import read_widget_states_safely
 
     set_up_logging()
     take_over_logs()
+    # Imported here: the runtime that holds cached resources is there only now.
+    from ui.authentication import serve_component
+    from ui.preparation import keep_prepared
+    from ui.reading import get_engine, get_mailer, get_settings, get_starter
+    from ui.widget_states import read_widget_states_safely
+
+    serve_component()
     read_widget_states_safely()
     sys.setswitchinterval(SWITCH_SECONDS)
     await anyio.to_thread.run_sync(import_libraries)
@@ -188,8 +190,10 @@ async def prepare(app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     except (SQLAlchemyError, OSError) as error:
         # Pages say so and try again on every run: what is out of reach now may come back.
         logger.error("start status=failed error=%r", str(getattr(error, "orig", None) or error))
+    preparing = asyncio.create_task(keep_prepared())
     with CONNECTIONS.watch(asyncio.get_running_loop()):
         yield None
+    preparing.cancel()
     if mailer is not None:
         mailer.stop()
     starter.stop()

@@ -75,6 +75,7 @@ USED_PATHS = [
     ("/favicon.png", 200),
     ("/assets/favicon.png", 200),
     ("/map-style/light.json", 200),
+    ("/component/extra_streamlit_components.CookieManager.cookie_manager/index.html", 200),  # before any page
     ("/media/none.png", 404),
     ("/healthz", 200),
     ("/metrics", 200),
@@ -115,6 +116,12 @@ def ask(server: Server, path: str, method: str = "GET", body: bytes = b"", **hea
         return Heard(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()
+
+
+def test_a_route_leaves_nothing_in_the_log_that_a_stranger_could_fill_it_with(server: Server) -> None:
+    for path in ("/stations.json", "/api/v1/status", "/backup/guessed"):
+        ask(server, path)
+    assert "ScriptRunContext" not in (server.settings.state_dir / "app.log").read_text(encoding="utf-8")
 
 
 def test_every_route_of_streamlit_is_known_here() -> None:

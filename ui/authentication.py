@@ -8,6 +8,7 @@ writes its cookie by a script, always with a date; ours is written by `ui.login_
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from contextlib import suppress
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
+from streamlit.runtime import get_instance
 from streamlit_authenticator import Authenticate
 
 from accounts.profile import change_language
@@ -193,6 +195,15 @@ def _write_cookie_later(claims: Claims | None) -> None:
     token = "" if claims is None else sign_claims(get_secret_key(), claims)
     # Another component for every writing: each reports once.
     st.session_state["cookie_due"] = (token, f"cookie_{count}")
+
+
+def serve_component() -> None:
+    """Let the server answer with the files of the library's component; to be called as the application starts.
+
+    It does so by itself only where the component is first imported by a page. A route may do that before.
+    """
+    module = importlib.import_module("extra_streamlit_components.CookieManager")
+    get_instance().component_registry.register_component(module._component_func)
 
 
 def read_cookie(token: str | None) -> str | None:

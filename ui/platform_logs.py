@@ -12,8 +12,12 @@ from streamlit import config, logger
 
 from logs import LimitRepeats
 
-# What a component can't read of what came from the browser is dropped; that it could not, it says with a traceback.
-LEVELS = {"streamlit.components.v2.bidi_component.serialization": logging.ERROR}
+LEVELS = {
+    # What a component can't read of what came from the browser is dropped; that it could not, it says with a traceback.
+    "streamlit.components.v2.bidi_component.serialization": logging.ERROR,
+    # That a cached resource was asked for by a route, not by a page.
+    "streamlit.runtime.scriptrunner_utils.script_run_context": logging.ERROR,
+}
 
 
 def take_over_logs() -> None:
