@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, literal, or_, select
+from sqlalchemy import ColumnElement, func, literal, select
 
 from models import Station, StationBrand, make_town_key
 from stations.opening_hours import PARIS, is_surely_open
@@ -51,7 +51,7 @@ def list_words(text: str) -> tuple[str, ...]:
 
 def list_conditions(filters: StationFilters) -> list[ColumnElement[bool]]:
     """Return what the database can judge of the filters by the station alone: all but `open_at` and `in_stock`."""
-    conditions = [_has_word(word) for word in filters.words]
+    conditions = [_has_words(filters.words)] if filters.words else []
     if filters.roads != "all":
         conditions.append(Station.is_motorway.is_(filters.roads == "motorway"))
     if filters.has_automat:
@@ -81,12 +81,15 @@ def make_opening_judge(at: datetime) -> Callable[[str | None, bool], bool]:
     return is_open
 
 
-def _has_word(word: str) -> ColumnElement[bool]:
-    brand_and_name = literal(" ") + StationBrand.brand_key + " " + StationBrand.name_key
-    branded = select(StationBrand.station_id).where(brand_and_name.contains(f" {word}", autoescape=True))
-    return or_(
-        (literal(" ") + Station.address_key).contains(f" {word}", autoescape=True),
-        (literal(" ") + Station.town_key).contains(f" {word}", autoescape=True),
-        Station.zip_code.startswith(word, autoescape=True),
-        Station.id.in_(branded),
+def _has_words(words: tuple[str, ...]) -> ColumnElement[bool]:
+    """Let each word begin one of the text of a station, which is put together once, however many words are asked."""
+    brand_and_name = func.coalesce(StationBrand.brand_key + " " + StationBrand.name_key, "")
+    text = literal(" ") + Station.address_key + " " + Station.town_key + " " + Station.zip_code + " " + brand_and_name
+    texts = (
+        select(Station.id, text.label("text"))
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
+        .where(Station.left_feed_at.is_(None))
+        .subquery()
     )
+    found = select(texts.c.id).where(*(texts.c.text.contains(f" {word}", autoescape=True) for word in words))
+    return Station.id.in_(found)

@@ -183,7 +183,9 @@ def _has_zip_code(prefixes: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 def _read_stations(connection: Connection, condition: ColumnElement[bool]) -> list[Row[Any]]:
-    return list(connection.execute(_select_stations().where(condition)).all())
+    """Read the stations that meet a condition on their town or their postcode, which the index of it judges alone."""
+    found = select(Station.id).where(condition)
+    return list(connection.execute(_select_stations().where(Station.id.in_(found))).all())
 
 
 @cache

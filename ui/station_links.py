@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -39,7 +38,7 @@ _station_links = st.components.v2.component("station_links", js=_JS)
 
 def make_station_link(station_id: int) -> str:
     """Return the address of a station's page, in the language of this session wherever it is opened."""
-    return f"/station?{urlencode({'id': station_id, 'lang': get_language().upper()})}"
+    return f"/station?id={station_id}&lang={get_language().upper()}"
 
 
 def follow_station_links(clicked: int | None) -> None:
