@@ -32,13 +32,13 @@ from feed.generator import write_feed
 from models import FUEL_NAMES, Credential, FeedState, Service, Station, StationBrand
 from settings import ROOT
 from stations.favourites import MAX_FAVOURITES
-from ui.preparation import POLL_SECONDS
 
 LIMIT_MS = 60
 SHOWN = 10
 TRIES = 40  # candidates of each kind, beside those that are named
 WORST = 3  # of each kind that are asked for again
 AGAIN = 5
+NOTICED_SECONDS = 1.2  # after a load, until the server has begun to prepare itself for it
 BUSY_SECONDS = 0.005  # of CPU in a quarter of a second: more than a server takes that has nothing to do
 DRIVER, ADMIN = 1, 2
 # Words that begin words of many addresses, towns and brands.
@@ -115,7 +115,7 @@ class Target:
     async def rest(self) -> float:
         """Wait until the server has prepared itself for a load; return the milliseconds of CPU since this began."""
         start = self.server.read_cpu_seconds()
-        await asyncio.sleep(POLL_SECONDS + 0.2)
+        await asyncio.sleep(NOTICED_SECONDS)
         before, now = start, self.server.read_cpu_seconds()
         while now - before > BUSY_SECONDS:
             await asyncio.sleep(0.25)

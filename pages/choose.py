@@ -210,7 +210,7 @@ def find_first_view(asked: Asked, found: NearbyPrices) -> View:
         return find_view(place.latitude, place.longitude, get_radius_km())
     if place is None and not asked.text:
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
-    points = [(spot[1], spot[2]) for spot, _facts in found.list_points()]
+    points = found.list_positions()
     if not points:
         return find_view(*COUNTRY, COUNTRY_RADIUS_KM)
     latitudes, longitudes = zip(*points, strict=True)

@@ -94,8 +94,7 @@ def show_answer(place: Place, edition: str, as_of: datetime) -> None:
     with chart:
         reach_km: float = radius_km
         if place.zip_prefixes:
-            points = [(spot[1], spot[2]) for spot, _facts in nearby.list_points()]
-            reach_km = measure_reach_km((place.latitude, place.longitude), points)
+            reach_km = measure_reach_km((place.latitude, place.longitude), nearby.list_positions())
         points_link = make_points_link(search, edition, get_language())
         view = find_view(place.latitude, place.longitude, reach_km)
         follow_station_links(show_price_map(points_link, view))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from math import inf
@@ -32,7 +32,7 @@ from sqlalchemy import (
 from db import OF_MANY_FORMS
 from models import Price, Station, StationBrand, StockOut, UtcDateTime, make_instant_reader
 from prices.figures import NationalFigure, judge_price
-from stations.filters import StationFilters, list_conditions, make_opening_judge
+from stations.filters import StationFacts, StationFilters, find_ids, list_conditions, make_opening_judge
 from stations.geography import Point, compute_distance_km, find_point, make_box
 
 # How far from the median around, in thousandths of it, the tiers end: much cheaper, cheaper, as most, dearer, much.
@@ -76,8 +76,8 @@ class PriceRow:
 
 # What a map says of a price: the price, its rank, since when the station is out, and its tier, as in a PriceRow.
 PriceFacts = tuple[int | None, Rank, datetime | None, int | None]
-# A station on a map: its id, latitude and longitude, and its PriceFacts.
-PricePoint = tuple[tuple[int, float, float], PriceFacts]
+# A station on a map, by its id.
+PricePoint = tuple[int, PriceFacts]
 
 
 class PriceRows(Sequence[PriceRow]):
@@ -128,10 +128,14 @@ class NearbyPrices:
         """How many were found."""
         return len(self.found)
 
-    def list_points(self) -> Iterator[PricePoint]:
-        """Yield all that stand on a map, in their order: those found whose location is not doubtful."""
+    def list_positions(self) -> list[tuple[float, float]]:
+        """Return where those found lie whose location is not doubtful, latitude and longitude, in their order."""
+        return [(row[5], row[6]) for row in self.found if not row[2]]
+
+    def list_points(self) -> list[PricePoint]:
+        """Return all that stand on a map, in their order: those found whose location is not doubtful."""
         facts = _Facts(self.median_milli_eur, self.read_instant)
-        return (((row[4], row[5], row[6]), facts[row[0], row[1], row[3]]) for row in self.found if not row[2])
+        return [(row[4], facts[row[0], row[1], row[3]]) for row in self.found if not row[2]]
 
 
 def list_nearby_prices(
@@ -199,6 +203,7 @@ def list_nearby_prices(
 def narrow_prices(
     connection: Connection,
     national: NearbyPrices,
+    facts: Mapping[int, StationFacts],
     figure: NationalFigure | None,
     fuel_id: int | None,
     *,
@@ -207,20 +212,23 @@ def narrow_prices(
     filters: StationFilters,
     most: int,
 ) -> NearbyPrices:
-    """Return what `list_nearby_prices` would for no point, given the brief rows of all stations that sell the fuel.
+    """Return what `list_nearby_prices` would for no point, of the brief rows of all stations that sell the fuel.
 
-    To find the ids of the stations alone takes a fraction of what it takes to find and fetch their prices again.
+    To judge what is kept of them, and to find the ids of others, takes a fraction of what it takes to find and fetch
+    their prices again.
     """
     found = national.found
-    conditions = list_conditions(filters)
-    if zip_prefixes:
-        conditions.append(or_(*(Station.zip_code.startswith(prefix) for prefix in zip_prefixes)))
+    conditions = list_conditions(replace(filters, words=()))
     if filters.in_stock and fuel_id is None:
         conditions.append(_sells_anything())
     elif filters.in_stock:
         found = [row for row in found if row[1] is not None and RANKS[row[0]] not in ("out", "long_out")]
-    if conditions or filters.open_at is not None:
-        ids = _find_ids(connection, conditions, filters.open_at)
+    if zip_prefixes or filters.words or filters.open_at is not None:
+        ids = find_ids(facts, filters, zip_prefixes)
+        found = [row for row in found if row[4] in ids]
+    if conditions:
+        query = select(Station.id).where(Station.left_feed_at.is_(None), *conditions)
+        ids = set(connection.scalars(query, execution_options=OF_MANY_FORMS))
         found = [row for row in found if row[4] in ids]
     is_national = not zip_prefixes and not filters.words
     median = national.median_milli_eur if is_national else _find_median(found)
@@ -338,16 +346,6 @@ def _select_sellers(
     if in_stock:
         return query.where(Price.price.is_not(None), StockOut.station_id.is_(None))
     return query.where(or_(Price.price.is_not(None), StockOut.station_id.is_not(None)))
-
-
-def _find_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]], open_at: datetime | None) -> set[int]:
-    hours = () if open_at is None else (Station.has_automat, Station.opening_hours)
-    query = select(Station.id, *hours).where(Station.left_feed_at.is_(None), *conditions)
-    rows = connection.execute(query, execution_options=OF_MANY_FORMS).all()
-    if open_at is None:
-        return {row[0] for row in rows}
-    is_open = make_opening_judge(open_at)
-    return {id_ for id_, has_automat, week in rows if is_open(week, has_automat)}
 
 
 def _read_whole(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from models import Station, StationBrand, make_town_key
 from stations.opening_hours import PARIS, is_surely_open
@@ -36,6 +36,15 @@ class StationFilters:
     services: tuple[int, ...] = ()
     in_stock: bool = False
     brands: tuple[str, ...] = ()
+
+
+class StationFacts(NamedTuple):
+    """What filters judge of a station that is kept: `text` is that in which words are looked for."""
+
+    zip_code: str
+    text: str
+    opening_hours: str | None
+    has_automat: bool
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -81,15 +90,47 @@ def make_opening_judge(at: datetime) -> Callable[[str | None, bool], bool]:
     return is_open
 
 
+def list_facts(connection: Connection) -> dict[int, StationFacts]:
+    """Return what filters judge of all stations of the feed, by id, for who keeps it: read once, judged at once."""
+    text = _put_together().label("text")
+    query = (
+        select(Station.id, Station.zip_code, text, Station.opening_hours, Station.has_automat)
+        .outerjoin(StationBrand, StationBrand.station_id == Station.id)
+        .where(Station.left_feed_at.is_(None))
+    )
+    weeks: dict[str | None, str | None] = {}  # few differ
+    return {
+        id_: StationFacts(zip_code, words, weeks.setdefault(week, week), has_automat)
+        for id_, zip_code, words, week, has_automat in connection.execute(query)
+    }
+
+
+def find_ids(facts: Mapping[int, StationFacts], filters: StationFilters, zip_prefixes: tuple[str, ...]) -> set[int]:
+    """Return the stations that meet the words and `open_at`, at the postcodes that begin with one of `zip_prefixes`."""
+    found: Iterable[tuple[int, StationFacts]] = facts.items()
+    if zip_prefixes:
+        found = [one for one in found if one[1].zip_code.startswith(zip_prefixes)]
+    for word in filters.words:
+        found = [one for one in found if f" {word}" in one[1].text]
+    if filters.open_at is not None:
+        is_open = make_opening_judge(filters.open_at)
+        found = [one for one in found if is_open(one[1].opening_hours, one[1].has_automat)]
+    return {id_ for id_, _facts in found}
+
+
 def _has_words(words: tuple[str, ...]) -> ColumnElement[bool]:
     """Let each word begin one of the text of a station, which is put together once, however many words are asked."""
-    brand_and_name = func.coalesce(StationBrand.brand_key + " " + StationBrand.name_key, "")
-    text = literal(" ") + Station.address_key + " " + Station.town_key + " " + Station.zip_code + " " + brand_and_name
     texts = (
-        select(Station.id, text.label("text"))
+        select(Station.id, _put_together().label("text"))
         .outerjoin(StationBrand, StationBrand.station_id == Station.id)
         .where(Station.left_feed_at.is_(None))
         .subquery()
     )
     found = select(texts.c.id).where(*(texts.c.text.contains(f" {word}", autoescape=True) for word in words))
     return Station.id.in_(found)
+
+
+def _put_together() -> ColumnElement[str]:
+    """Put together what words are looked for in, a space before each word."""
+    brand_and_name = func.coalesce(StationBrand.brand_key + " " + StationBrand.name_key, "")
+    return literal(" ") + Station.address_key + " " + Station.town_key + " " + Station.zip_code + " " + brand_and_name

@@ -16,7 +16,7 @@ from prices.freshness import Freshness, get_freshness
 from ui.freshness import count_ages_from
 from ui.reading import get_medians, open_reading
 from ui.station_points import read_spots
-from ui.station_search import StationSearch, find_hour, find_stations, read_facts
+from ui.station_search import StationSearch, find_hour, find_station_facts, find_stations, read_facts
 
 POLL_SECONDS = 1.0
 
@@ -64,6 +64,7 @@ def list_parts(freshness: Freshness, hour: datetime) -> list[Part]:
     return [
         read_medians,
         *(make_search_reader(fuel_id) for fuel_id in (*FUEL_NAMES, None)),
+        lambda connection: find_station_facts(connection, edition),
         lambda connection: read_spots(connection, edition),
     ]
 

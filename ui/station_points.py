@@ -113,7 +113,7 @@ def _write_points(
     """Write what `make_points` makes of the stations of a search, text by text: that takes a tenth of the time."""
     nearby = find_stations(connection, edition, search, as_of) if edition else None
     median = None if nearby is None else nearby.median_milli_eur
-    found = [] if nearby is None else [*nearby.list_points()]
+    found = [] if nearby is None else nearby.list_points()
     spots = read_spots(connection, edition)
     colors = {tier: json.dumps(_get_color(tier), separators=(",", ":")) for tier in (None, *range(len(TIER_COLORS)))}
 
@@ -124,14 +124,16 @@ def _write_points(
         lines += list_stock_out_lines(rank, out_since, language)
         return f'{colors[tier]},"label":"' + _quote("".join(f"{line}\n" for line in lines))
 
-    records = []
-    # The cheapest last: they are drawn over the others.
-    for spot, facts in reversed(found):
-        if spot[0] not in spots:  # a load ended between two queries
-            continue
-        start, end = spots[spot[0]]
-        middle = write_facts(*facts)
-        records.append(start + (middle if end != NO_PLACE else middle.removesuffix(LINE_END)) + end)
+    @cache
+    def write_facts_alone(*facts: Any) -> str:
+        return write_facts(*facts).removesuffix(LINE_END)
+
+    # The cheapest last: they are drawn over the others. A load may have ended between two queries.
+    points = [(spots[id_], facts) for id_, facts in reversed(found) if id_ in spots]
+    records = [
+        start + (write_facts_alone(*facts) if end == NO_PLACE else write_facts(*facts)) + end
+        for (start, end), facts in points
+    ]
     return Content(f"[{','.join(records)}]".encode())
 
 

@@ -23,7 +23,7 @@ from prices.figures import NationalFigure
 from prices.nearby import NearbyPrices, list_nearby_prices, narrow_prices
 from stations.brands import list_brands
 from stations.details import list_services
-from stations.filters import Roads, StationFilters, list_words
+from stations.filters import Roads, StationFacts, StationFilters, list_facts, list_words
 from stations.places import Place, find_places, parse_point
 from ui.price_table import MAX_LISTED
 from ui.reading import get_national_figures
@@ -152,6 +152,12 @@ def get_facts() -> LastAnswers:
     return LastAnswers(2)
 
 
+@st.cache_resource(show_spinner=False)
+def get_station_facts() -> LastAnswers:
+    """Return what this process keeps of the stations of the last load, for filters."""
+    return LastAnswers(1)
+
+
 def read_facts(connection: Connection, edition: str, as_of: datetime) -> Facts:
     """Return the facts of a load in the hour of `as_of`; `edition` is that of its Freshness."""
     hour = find_hour(as_of)
@@ -182,6 +188,7 @@ def find_stations(connection: Connection, edition: str, search: StationSearch, a
         return narrow_prices(
             connection,
             national,
+            find_station_facts(connection, edition),
             _find_figure(connection, edition, search, hour),
             search.fuel_id,
             as_of=hour,
@@ -192,6 +199,11 @@ def find_stations(connection: Connection, edition: str, search: StationSearch, a
 
     answers = get_answers() if search.is_national else get_small_answers()
     return answers.find((edition, hour, search), narrow)
+
+
+def find_station_facts(connection: Connection, edition: str) -> dict[int, StationFacts]:
+    """Return what filters judge of all stations, which is kept for a load."""
+    return get_station_facts().find(edition, lambda: list_facts(connection))
 
 
 def search_place(place: Place, fuel_id: int | None, radius_km: int, filters: StationFilters) -> StationSearch:

@@ -16,7 +16,7 @@ from db import begin_writing
 from models import Station, StationBrand, make_town_key
 from prices.fuels import list_fuel_prices
 from prices.nearby import list_nearby_prices, list_price_rows, narrow_prices
-from stations.filters import StationFilters, list_words, split_words
+from stations.filters import StationFilters, list_facts, list_words, split_words
 
 ALWAYS = "|".join(["00:00-24:00"] * 7)
 MORNINGS = "|".join(["06:00-12:00"] * 7)
@@ -279,7 +279,15 @@ def test_to_narrow_the_prices_of_the_country_finds_what_a_search_finds(
         every = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, most=200)
         whole = list_nearby_prices(connection, FIGURE, fuel_id, as_of=NOW, zip_prefixes=zip_prefixes, filters=filters)
         narrowed = narrow_prices(
-            connection, every, FIGURE, fuel_id, as_of=NOW, zip_prefixes=zip_prefixes, filters=filters, most=5
+            connection,
+            every,
+            list_facts(connection),
+            FIGURE,
+            fuel_id,
+            as_of=NOW,
+            zip_prefixes=zip_prefixes,
+            filters=filters,
+            most=5,
         )
     assert 0 < whole.total == narrowed.total
     assert narrowed.rows[:] == whole.rows[:5]
