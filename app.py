@@ -133,6 +133,9 @@ async def set_login_cookie(request: Request) -> Response:
     from ui.authentication import get_secret_key
     from ui.login_cookie import MAX_BODY_BYTES, answer_cookie
 
+    # Such a body is left out, and would be waited for in vain.
+    if "transfer-encoding" in request.headers or int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
+        return Response(status_code=413)
     body = b""
     try:
         with anyio.fail_after(ANSWER_SECONDS):

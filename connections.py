@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from origins import FORWARDED_PROTO, Network, is_in, name_network, read_address
-from request_bytes import TOO_LARGE, RequestBytes
+from request_bytes import RequestBytes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,10 +26,12 @@ STALLED_SECONDS = 60.0  # as long as a websocket may leave a ping unanswered
 MOST_FILES = 65_536  # what the unit in deploy/ allows
 LOOPBACK = "loopback"  # all who come through a proxy of this machine that nobody said to trust
 LOOPBACK_SHARE = 10  # so many times what one address may hold
+OPENED = 3  # times what an address may hold: it may open so many in OPENED_SECONDS
+OPENED_SECONDS = 10.0  # as the refusal says
 REFUSAL = (
-    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n"
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 39\r\n"
     b"Retry-After: 10\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
-    b"Too many open connections from this address\n"
+    b"Too many connections from this address\n"
 )
 
 logger = logging.getLogger("carburoam.connections")
@@ -92,8 +94,9 @@ class Connections:
 
     One on which no request is being answered ends when the next one has not arrived as a whole within `seconds`,
     however its bytes drip in; the body of one that was answered counts as the next. Each address may hold
-    `per_address` of them (0: any number), all of loopback ten times as many, a proxy any number: it says whose they
-    are only with a request, and has to limit them itself. All together hold `most` (0: any number). `RequestBytes` says
+    `per_address` of them (0: any number), and open three times as many in `opened_seconds`: who leaves before the
+    answer feels no other limit. All of loopback may have ten times as many, a proxy any number: it says whose they are
+    only with a request, and has to limit them itself. All together hold `most` (0: any number). `RequestBytes` says
     how much is read of a request.
     """
 
@@ -105,13 +108,17 @@ class Connections:
         on_refusal: Callable[[], None] = lambda: None,
         seconds: float = REQUEST_SECONDS,
         stalled_seconds: float = STALLED_SECONDS,
+        opened_seconds: float = OPENED_SECONDS,
     ) -> None:
         self.proxies = proxies
         self._per_address = per_address
         self._most = most
         self._seconds = seconds
         self._stalled_seconds = stalled_seconds
+        self._opened_seconds = opened_seconds
         self._on_refusal = on_refusal
+        self._opened: Counter[str] = Counter()  # since an instant of the loop's clock
+        self._opened_since = 0.0
         self._known: dict[asyncio.Transport, Connection] = {}
         self._held: defaultdict[str, set[Connection]] = defaultdict(set)
         self._is_blind = False
@@ -166,7 +173,7 @@ class Connections:
 
         def accept(transport: asyncio.Transport) -> None:
             nonlocal received
-            received = RequestBytes(transport, parse, lambda: self._end(transport, TOO_LARGE))
+            received = RequestBytes(transport, parse, lambda refusal: self._end(transport, refusal))
             connection_made(transport)
             self._accept(transport)
 
@@ -207,8 +214,18 @@ class Connections:
 
     def _is_full(self, key: str) -> bool:
         share = self._per_address * (LOOPBACK_SHARE if key == LOOPBACK else 1)
-        is_address_full = bool(key and share) and len(self._held.get(key, ())) >= share
+        is_address_full = bool(key and share) and (
+            len(self._held.get(key, ())) >= share or self._count_opened(key) > OPENED * share
+        )
         return is_address_full or 0 < self._most <= len(self._known)
+
+    def _count_opened(self, key: str) -> int:
+        now = asyncio.get_running_loop().time()
+        if now - self._opened_since > self._opened_seconds:
+            self._opened.clear()
+            self._opened_since = now
+        self._opened[key] += 1
+        return self._opened[key]
 
     def _wait(self, connection: Connection) -> None:
         if not connection.is_held:

@@ -24,9 +24,32 @@ TOO_LARGE = (
     b"Address or headers are too large.\n"
 )
 
+MALFORMED = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 33\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    b"The head of the request is wrong\n"
+)
+
 _END = b"\r\n\r\n"
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
-_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,20})[ \t]*\r\n", re.IGNORECASE)
+# As RFC 9112 has it. The parser takes more: lines that end with LF alone, headers that go on in the next line. A body
+# of which only the parser knew would come to it without a bound.
+_HEAD = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*\r\n)*\r\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_ENCODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+
+
+def find_body_bytes(head: bytes) -> int | None:
+    """Return how long the body is that a head announces, None: in chunks. Raises ValueError: the head is malformed."""
+    lengths, encodings = _LENGTH.findall(head), _ENCODING.findall(head)
+    if _HEAD.fullmatch(head) is None or len(lengths) + len(encodings) > 1:
+        raise ValueError("malformed")
+    if encodings:
+        if encodings[0].lower() != b"chunked":
+            raise ValueError("an encoding that nobody takes")
+        return None
+    if lengths and re.fullmatch(rb"[0-9]{1,19}", lengths[0]) is None:
+        raise ValueError("a length that is no number")
+    return int(lengths[0]) if lengths else 0
 
 
 class RequestBytes:
@@ -36,7 +59,7 @@ class RequestBytes:
     """
 
     def __init__(
-        self, transport: asyncio.Transport, parse: Callable[[bytes], None], refuse: Callable[[], None]
+        self, transport: asyncio.Transport, parse: Callable[[bytes], None], refuse: Callable[[bytes], None]
     ) -> None:
         self._transport = transport
         self._parse = parse
@@ -69,15 +92,20 @@ class RequestBytes:
         size = len(self._head) if end < 0 else end + len(_END)
         head = bytes(self._head[:size])
         if size > MAX_HEAD_BYTES or head.count(b"\n") > MAX_HEADERS + 2 or end == 0:
-            self._refuse()
+            self._refuse(TOO_LARGE)
             return b""
         if end < 0:
             return b""
         rest = bytes(self._head[size:])
         self._head.clear()
-        length = _LENGTH.search(head)
-        self._body_bytes = int(length[1]) if length else 0
-        if self._body_bytes > MAX_BODY_BYTES or _CHUNKED.search(head):
+        try:
+            body_bytes = find_body_bytes(head)
+        except ValueError:
+            self._refuse(MALFORMED)
+            return b""
+        if body_bytes is None or body_bytes > MAX_BODY_BYTES:
             self._left_bytes = 0
+        else:
+            self._body_bytes = body_bytes
         self._parse(head)
         return rest

@@ -23,7 +23,7 @@ STATIONS = 10_002  # as many as the real snapshots have
 RECIPE = FeedRecipe(newest_at=datetime(2025, 1, 15, 8, 0, tzinfo=UTC), stations=STATIONS, first_id=1_000_001)
 OVERNIGHT_SHARE = 0.23  # of the stations report something between the first two real snapshots
 # All visitors of a benchmark come from one address.
-ONE_ADDRESS = {"tabs_per_address": 0, "messages_per_10_seconds": 0}
+ONE_ADDRESS = {"connections_per_address": 0, "tabs_per_address": 0, "messages_per_10_seconds": 0}
 REAL_FEEDS = Path(os.environ.get("CARBUROAM_TEST_FEEDS", ROOT.parent / "shared" / "feeds"))
 
 

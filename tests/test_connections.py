@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from ipaddress import ip_network
@@ -18,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.sync.client import connect
 
-from connections import LOOPBACK_SHARE, REFUSAL, Connections, KnowConnections, SendAtOnce, make_room
+from connections import LOOPBACK_SHARE, OPENED, REFUSAL, Connections, KnowConnections, SendAtOnce, make_room
 
 Loop = Literal["asyncio", "uvloop"]
 NO_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
@@ -243,6 +244,25 @@ def test_an_address_holds_so_many_connections_and_gets_new_ones_for_those_it_giv
         for _ in range(LOOPBACK_SHARE):
             again = stack.enter_context(closing(open_connection(port, GET)))
             assert again.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+
+@BOTH_LOOPS
+def test_an_address_opens_so_many_connections_in_a_while_however_soon_it_gives_them_up(loop: Loop) -> None:
+    """Each costs the server the reading of a request, and who has left waits for no refusal."""
+    refusals: list[int] = []
+    connections = Connections(2, (), on_refusal=lambda: refusals.append(1), opened_seconds=3.0)
+    with serve(Watched(connections), loop) as port:
+
+        def is_answered() -> bool:
+            with closing(open_connection(port, GET)) as connection:
+                return connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+        answers = [is_answered() for _ in range(2 * OPENED * 2 * LOOPBACK_SHARE)]
+        assert answers[: OPENED * 2 * LOOPBACK_SHARE] == [True] * OPENED * 2 * LOOPBACK_SHARE
+        assert len(refusals) == answers.count(False) > 0
+        deadline = time.monotonic() + DEADLINE
+        while not is_answered():
+            assert time.monotonic() < deadline
 
 
 @BOTH_LOOPS

@@ -124,6 +124,10 @@ def test_a_route_leaves_nothing_in_the_log_that_a_stranger_could_fill_it_with(se
     assert "ScriptRunContext" not in (server.settings.state_dir / "app.log").read_text(encoding="utf-8")
 
 
+def test_a_body_that_is_left_out_is_not_waited_for(server: Server) -> None:
+    assert ask(server, "/session-cookie", "POST", b"x" * 5000).status == 413
+
+
 def test_every_route_of_streamlit_is_known_here() -> None:
     done = subprocess.run([sys.executable, "-c", LIST_ROUTES], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(json.loads(done.stdout)) == USED | UNUSED | PARTLY

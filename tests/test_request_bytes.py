@@ -6,6 +6,7 @@ import asyncio
 from contextlib import closing, suppress
 from itertools import pairwise
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -13,7 +14,16 @@ from starlette.types import Receive, Scope, Send
 from test_connections import BOTH_LOOPS, Loop, Watched, answer, open_connection, serve
 
 from connections import Connections
-from request_bytes import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_LEFT_BYTES, TOO_LARGE, RequestBytes
+from request_bytes import (
+    MALFORMED,
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_LEFT_BYTES,
+    TOO_LARGE,
+    RequestBytes,
+    find_body_bytes,
+)
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
@@ -37,8 +47,8 @@ def feed(*parts: bytes) -> tuple[list[bytes], str]:
     """Return what is parsed of these parts, and how it ends."""
     transport, parsed, ends = Transport(), list[bytes](), list[str]()
 
-    def refuse() -> None:
-        ends.append("refused")
+    def refuse(refusal: bytes) -> None:
+        ends.append("refused" if refusal == TOO_LARGE else "malformed")
         transport.abort()
 
     received = RequestBytes(transport, parsed.append, refuse)
@@ -82,6 +92,53 @@ def test_a_head_that_no_page_sends_is_refused_unparsed(head: bytes) -> None:
     assert feed(head) == ([], "refused")
 
 
+# The parser behind takes some of these for heads of a body, of which each piece that looks like a head came to it.
+MALFORMED_HEADS = [
+    b"GET / HTTP/1.1\r\nX: a\nTransfer-Encoding: chunked\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: a\nContent-Length: 9999999999\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: a\rContent-Length: 9\r\n\r\n",
+    b"GET / HTTP/1.1\nContent-Length: 9999999999\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length: 9999999999, 9999999999\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length:\r\n 9999999999\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length: +9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+    b"GET / HTTP/1.1\r\nContent-Length : 9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nTransfer-Encoding:\r\n\tchunked\r\n\r\n",
+    b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+    b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
+    b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\n: a\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("head", MALFORMED_HEADS, ids=repr)
+def test_a_head_of_which_two_readers_could_make_two_things_is_refused_unparsed(head: bytes) -> None:
+    assert feed(head, b"2\r\n\r\n\r\n" * 100) == ([], "malformed")
+
+
+@given(some.lists(some.sampled_from([*b"a:\r\n \t,0", b"content-length", b"transfer-encoding: chunked", b"\r\n"])))
+def test_a_body_is_as_long_as_the_parser_takes_it_for(parts: list[int | bytes]) -> None:
+    middle = b"".join(part if isinstance(part, bytes) else bytes([part]) for part in parts)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\n" + middle + b"\r\n\r\n"
+    head = head[: head.index(b"\r\n\r\n") + 4]
+    try:
+        length = find_body_bytes(head)
+    except ValueError:
+        return
+    parser = h11.Connection(h11.SERVER)
+    parser.receive_data(head)
+    try:
+        request = parser.next_event()
+    except h11.RemoteProtocolError:
+        return
+    assert isinstance(request, h11.Request)
+    headers = dict(request.headers)
+    assert (b"transfer-encoding" in headers) == (length is None)
+    assert int(headers.get(b"content-length", 0)) == (length or 0)
+
+
 def test_the_largest_head_and_the_longest_body_pass() -> None:
     for sent in (make_head(MAX_HEAD_BYTES), POST % MAX_BODY_BYTES + b"b" * MAX_BODY_BYTES):
         parsed, end = feed(sent)
@@ -106,6 +163,7 @@ def test_a_body_that_no_page_sends_is_left_out_and_ends_the_connection(head: byt
         (make_head(MAX_HEAD_BYTES - 100), b"HTTP/1.1 200 OK"),
         (POST % 500_000, b"HTTP/1.1 200 OK"),
         (CHUNKED, b"HTTP/1.1 200 OK"),
+        *((head, MALFORMED) for head in MALFORMED_HEADS),
     ],
     ids=lambda value: repr(value[:30]),
 )
