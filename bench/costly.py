@@ -479,6 +479,8 @@ async def _search(target: Target, choices: Choices, feed: str, tries: int, again
             apart.append((found[0][0], f"{kind.name}: {found[0][1]}"))
         else:
             worst += found
+    plain = [await target.measure(opening("about", {"lang": "EN"})) for _ in range(4 * again)]
+    apart.append((median(plain), "for comparison, a page without prices: /about"))
     preparing = []
     for _ in range(again):
         target.end_load()
