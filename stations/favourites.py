@@ -31,7 +31,9 @@ class Favourite:
 
 def offer_name(address: str, town: str) -> str:
     """Return what a station may be called until its driver knows better: town and address."""
-    name = ", ".join(filter(None, (town, address))) or "?"
+    name = " ".join(", ".join(filter(None, (town, address))).split()) or "?"
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
     whole_words = shorten(name, MAX_NAME_LENGTH, placeholder="…")
     return whole_words if whole_words != "…" else f"{name[: MAX_NAME_LENGTH - 1]}…"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import product
 
 import streamlit as st
 
@@ -28,7 +29,7 @@ from ui.texts import _
 FUELS_KEY = "fuels"
 EXAMPLES = ("Lyon", "Paris", "Marseille", "Toulouse", "Nantes")
 EXAMPLE_SIZE = 5
-EXAMPLE_RADIUS_KM = 10.0
+EXAMPLE_RADII_KM = (3.0, 10.0)
 
 
 def choose_fuels() -> tuple[int, ...]:
@@ -122,7 +123,8 @@ def _take_example(own: StationList) -> None:
     as_of = count_ages_from(freshness, datetime.now(UTC))
     with open_reading() as connection:
         figure = read_figures(connection, freshness, as_of).get(fuel_id)
-        for town in EXAMPLES:
+        # Around a large town the smallest circle holds enough.
+        for town, radius_km in product(EXAMPLES, EXAMPLE_RADII_KM):
             try:
                 place = find_places(connection, town)[0]
             except PlaceUnknown:
@@ -134,10 +136,11 @@ def _take_example(own: StationList) -> None:
                 as_of=as_of,
                 latitude=place.latitude,
                 longitude=place.longitude,
-                radius_km=EXAMPLE_RADIUS_KM,
+                radius_km=radius_km,
             )
             nearest = sorted(nearby.rows, key=lambda row: (row.rank != "fresh", row.distance_km or 0.0))
-            if len(nearest) > 1:
+            fresh = sum(row.rank == "fresh" for row in nearest)
+            if fresh >= EXAMPLE_SIZE or (radius_km == EXAMPLE_RADII_KM[-1] and len(nearest) > 1):
                 break
         else:
             return
