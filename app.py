@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -98,8 +98,12 @@ async def get_stations(request: Request) -> Response:
             return answer_points(query, headers, lambda: LIMITS.compute(request.scope))
 
     try:
-        with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
+        with anyio.fail_after(ANSWER_SECONDS):
             answer = await POINT_READERS.run(client, answering)
+    except TimeoutError:  # an OSError too, but nothing may have failed: many ask, or leave without their answer
+        logger.warning("stations status=late")
+        METRICS.refused.labels("computing").inc()
+        return JSONResponse({"error": "too many ask for prices right now"}, 503, {"Retry-After": "60"})
     except TooManyRequests as error:
         METRICS.refused.labels("computing").inc()
         return refuse(error.seconds, in_problems=True)
@@ -122,9 +126,7 @@ async def get_backup(request: Request) -> Response:
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         logger.error("backup status=failed error=%r", str(getattr(error, "orig", None) or error))
         return Response(status_code=503)
-    if backup is None:
-        return Response(status_code=404)
-    return StreamingResponse(backup.read(), media_type="application/vnd.sqlite3", headers=backup.headers)
+    return Response(status_code=404) if backup is None else backup
 
 
 async def set_login_cookie(request: Request) -> Response:

@@ -96,12 +96,18 @@ def _make_api(
             try:
                 asked, client = read(request), find_client(request)
                 reading = partial(_read, partial(take_turn, client), open_reading, answer, request, asked)
-                with anyio.fail_after(ANSWER_SECONDS):  # TimeoutError is an OSError
+                with anyio.fail_after(ANSWER_SECONDS):
                     found = await queue.run(client, reading)
             except ParametersRefused as error:
                 return make_problem(400, str(error), errors=error.errors)
             except StationUnknown:
                 return make_problem(404, "No station has this id.")
+            except (
+                TimeoutError
+            ):  # an OSError too, but nothing may have failed: so many ask, or leave without their answer
+                logger.warning("api status=late path=%r", request.url.path)
+                metrics.refused.labels("computing").inc()
+                return make_unavailable("Too many ask for prices right now.")
             except (SQLAlchemyError, OSError) as error:
                 cause = str(getattr(error, "orig", None) or error)
                 logger.error("api status=failed path=%r error=%r", request.url.path, cause)

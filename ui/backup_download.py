@@ -6,13 +6,14 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import IO
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
 import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import StreamingResponse
 
 from accounts.audit import Actor, note_action
 from accounts.sessions import find_driver
@@ -22,6 +23,9 @@ from errors import DatabaseBusy
 from ui.authentication import read_cookie
 from ui.login_cookie import COOKIE
 from ui.reading import get_engine, get_settings, open_reading
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 GOOD_SECONDS = 60.0
 CHUNK_BYTES = 256 * 1024
@@ -58,18 +62,20 @@ class Tickets:
             return True
 
 
-@dataclass(frozen=True)
-class Backup:
-    """A copy of the database on its way out."""
+class Backup(StreamingResponse):
+    """An answer with a copy of the database, which is gone as soon as nobody reads on: it is as large as that."""
 
-    file: IO[bytes]
-    headers: Mapping[str, str]
+    def __init__(self, file: IO[bytes], headers: Mapping[str, str]) -> None:
+        parts = iter(partial(file.read, CHUNK_BYTES), b"")
+        super().__init__(parts, media_type="application/vnd.sqlite3", headers=headers)
+        self.file = file
 
-    def read(self) -> Iterator[bytes]:
-        """Yield the file part by part; it is gone at the end, and when nobody reads on."""
-        with self.file:
-            while chunk := self.file.read(CHUNK_BYTES):
-                yield chunk
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the copy, or as much of it as is taken."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.file.close()
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from known_stations import CENTRE, E10, E85, GAZOLE, NOW, add_price, add_station
 from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import OperationalError
 
+from api import routes
 from db import begin_writing
 from models import BrandState, EtlRun, FeedState, Price, Station, StationBrand
 from prices.figures import store_figures
@@ -389,6 +391,23 @@ def test_a_database_that_is_away_is_a_problem_that_tells_nothing_of_it(
         assert "db.internal" not in str(read_problem(answer, 503))
         assert answer.headers["retry-after"] == "60"
     assert "no route to db.internal" in caplog.text
+
+
+def test_who_waits_too_long_is_told_so_and_nothing_is_said_to_have_failed(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_over = threading.Event()
+
+    def wait() -> Connection:
+        assert is_over.wait(60)
+        return engine.connect()
+
+    monkeypatch.setattr(routes, "ANSWER_SECONDS", 0.01)
+    client = make_outside(settings, wait)
+    threading.Timer(1, is_over.set).start()
+    assert read_problem(client.get("/api/v1/fuels"), 503)["detail"] == "Too many ask for prices right now."
+    assert "status=late" in caplog.text
+    assert "status=failed" not in caplog.text
 
 
 def test_pages_of_other_sites_may_read_it(client: Client) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import CLUSTER, DATABASE, KEY, PASSWORD, MakeFeed
+from own_loop import run_in_own_loop
 from page_visit import find_other_language, list_texts, read, run, run_app, visit
 from sqlalchemy import Engine, event, func, insert, make_url, select, update
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 from streamlit.testing.v1 import AppTest
 
 import etl
@@ -29,7 +35,7 @@ from settings import Settings
 from statefiles import write_line
 from stations.favourites import add_favourite
 from ui import texts
-from ui.backup_download import Tickets
+from ui.backup_download import Backup, Tickets
 
 SECTIONS = ("loads", "outputs", "people", "mails", "data", "database", "audit")
 SIZE = {
@@ -468,6 +474,34 @@ def run_program(folder: Path, program: str, *arguments: str) -> None:
     subprocess.run([programs / program, *arguments], cwd=folder, check=True)
 
 
+def send(backup: Backup, most: float = inf) -> list[bytes]:
+    """Let a backup be sent to who takes so many parts of it and then leaves; return these."""
+    parts: list[bytes] = []
+
+    async def take(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            if len(parts) >= most:
+                raise OSError
+            parts.append(message.get("body", b""))
+
+    async def wait_for_ever() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET"}
+    with suppress(ClientDisconnect):
+        run_in_own_loop(backup(scope, wait_for_ever, take))
+    return parts
+
+
+def test_the_copy_behind_a_backup_is_gone_as_soon_as_its_reader_is(tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(b"x" * 1_000_000)
+    backup = Backup(path.open("rb"), {})
+    assert len(send(backup, most=1)) == 1
+    assert backup.file.closed
+
+
 @pytest.mark.skipif(DATABASE != "sqlite", reason="for PostgreSQL the page names a command")
 def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(app: Settings, engine: Engine) -> None:
     from ui.authentication import get_secret_key
@@ -498,9 +532,10 @@ def test_a_backup_asks_for_the_password_and_gives_an_address_that_is_good_once(a
     assert list_actions(engine) == ["backup_refused", "backup"], "nobody else has spent it"
     backup = take_backup(ticket, cookies)
     assert backup is not None
-    data = b"".join(backup.read())
+    data = b"".join(send(backup))
     assert data.startswith(b"SQLite format 3\0")
     assert backup.headers["Content-Length"] == str(len(data))
+    assert backup.file.closed
     assert "The backup is ready." in list_shown(at)
     run(at)
     assert not {"The backup is ready.", "Download the backup"} & set(list_shown(at)), "it was spent"
