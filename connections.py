@@ -202,9 +202,9 @@ class Connections:
         self._wait(connection)
 
     def _end(self, transport: asyncio.Transport, refusal: bytes) -> None:
+        self._on_refusal()
         transport.write(refusal)
         transport.close()
-        self._on_refusal()
 
     def _find_key(self, peer: tuple[str, int] | None) -> str:
         address = read_address(peer[0]) if peer is not None else None
